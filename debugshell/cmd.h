@@ -1,0 +1,44 @@
+/*
+ * Commands: one table, and one file per object.
+ *
+ * A command without argument lists, with an address or a name it shows one object. Each
+ * address that is printed can be typed again, alone or behind a command. `!nvkd.vswitch`,
+ * `!vswitch` and `vswitch` are the same.
+ *
+ * A command prints to stdout. It returns 0, or a negative errno with the sentence in 'why';
+ * damaged objects on its way are told in their place (walk_trouble) and do not stop it.
+ */
+#pragma once
+
+#include "debugshell/shell.h"
+
+struct cmd {
+	const char *name;
+	const char *prefix; // of its name in `help`: "" or "ndiskd."
+	const char *usage;
+	const char *help;
+	int (*run)(struct shell *sh, int argc, char **argv, struct why *why);
+	enum object_type shows; // the objects whose address alone means this command
+};
+
+// Finds the command, or the object at the address that stands in its place, and runs it.
+int cmd_run(struct shell *sh, int argc, char **argv, struct why *why);
+
+// cmd_vswitch.c
+int cmd_vswitch(struct shell *sh, int argc, char **argv, struct why *why);
+
+// cmd_ndis.c: what a vswitch points at
+int cmd_miniport(struct shell *sh, int argc, char **argv, struct why *why);
+int cmd_mopen(struct shell *sh, int argc, char **argv, struct why *why);
+
+int cmd_vport(struct shell *sh, int argc, char **argv, struct why *why);
+int cmd_vnic(struct shell *sh, int argc, char **argv, struct why *why);
+int cmd_proc(struct shell *sh, int argc, char **argv, struct why *why);
+int cmd_fdb(struct shell *sh, int argc, char **argv, struct why *why);
+int cmd_drops(struct shell *sh, int argc, char **argv, struct why *why);
+
+/**
+ * Prints a port's drops, one row per direction and reason that is not zero, "[None]" when
+ * there are none. Returns the number of rows.
+ */
+unsigned cmd_drops_print(const struct vport_stats *sum, const char *indent);

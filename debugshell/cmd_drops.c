@@ -1,0 +1,114 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "debugshell/cmd.h"
+#include "debugshell/print.h"
+#include "debugshell/walk.h"
+
+// Which ports to show: all, those of one switch, one.
+struct drops_choice {
+	tgt_addr vswitch;
+	unsigned rows;
+};
+
+static int drops_find(struct shell *sh, const char *word, enum object_type *x_type,
+		      tgt_addr *x_addr, struct why *why);
+static int drops_port(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
+static int drops_show(struct shell *sh, tgt_addr addr, bool also_none, struct why *why);
+
+int cmd_drops(struct shell *sh, int argc, char **argv, struct why *why)
+{
+	struct drops_choice choice = {.rows = 0};
+	enum object_type type;
+	tgt_addr addr;
+	int err;
+
+	if (argc > 1) {
+		err = drops_find(sh, argv[1], &type, &addr, why);
+		if (err != 0)
+			return err;
+		if (type == OBJECT_VPORT) {
+			err = drops_show(sh, addr, true, why);
+			return err < 0 ? err : 0;
+		}
+		choice.vswitch = addr;
+	}
+	walk_ports(sh, drops_port, &choice);
+	if (choice.rows == 0)
+		printf("\n[None]\n");
+	return 0;
+}
+
+unsigned cmd_drops_print(const struct vport_stats *sum, const char *indent)
+{
+	static const char *const directions[] = {[DROP_IN] = "In", [DROP_OUT] = "Out"};
+	unsigned rows = 0;
+
+	for (unsigned d = 0; d < DROP_DIRECTIONS; d++) {
+		for (unsigned r = 0; r < DROP_COUNT; r++) {
+			if (sum->drops[d][r] == 0)
+				continue;
+			if (rows++ == 0)
+				printf("%s%-11s%-14s%-28s%s\n", indent, "Direction", "Frames",
+				       "Reason", "Meaning");
+			printf("%s%-11s%-14lu%-28s%s\n", indent, directions[d], sum->drops[d][r],
+			       name_drop(r), name_drop_text(r));
+		}
+	}
+	return rows;
+}
+
+static int drops_find(struct shell *sh, const char *word, enum object_type *x_type,
+		      tgt_addr *x_addr, struct why *why)
+{
+	struct why ignored;
+	int err;
+
+	if (walk_find(sh, OBJECT_VPORT, word, x_addr, &ignored) != 0 &&
+	    walk_find(sh, OBJECT_VSWITCH, word, x_addr, &ignored) != 0)
+		return why_set(why, -ENOENT, "there is no vport or vswitch '%.100s'", word);
+	err = walk_type(sh, *x_addr, x_type, why);
+	if (err == 0 && *x_type != OBJECT_VPORT && *x_type != OBJECT_VSWITCH)
+		return why_set(why, -EINVAL, "%016lx is a %s; drops belong to a vport or a vswitch",
+			       x_addr->v, name_object_type(*x_type));
+	return err;
+}
+
+static int drops_port(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg)
+{
+	struct drops_choice *choice = arg;
+	struct why why;
+	int rows;
+
+	if (choice->vswitch.v != 0 && choice->vswitch.v != v->addr.v)
+		return 0;
+	rows = drops_show(sh, addr, false, &why);
+	if (rows < 0)
+		walk_trouble(sh, "", "VPORT", addr, &why);
+	choice->rows += rows != 0;
+	return 0;
+}
+
+// One port; gives the number of rows. Without drops it is shown only when 'also_none'.
+static int drops_show(struct shell *sh, tgt_addr addr, bool also_none, struct why *why)
+{
+	struct vport_stats sum;
+	struct vport port;
+	uint64_t frames = 0;
+	int err = walk_object(sh, addr, OBJECT_VPORT, &port, why);
+
+	if (err >= 0)
+		err = walk_stats(sh, &port, &sum, why);
+	if (err < 0)
+		return err;
+	for (unsigned d = 0; d < DROP_DIRECTIONS; d++)
+		for (unsigned r = 0; r < DROP_COUNT; r++)
+			frames += sum.drops[d][r];
+	if (frames == 0 && !also_none)
+		return 0;
+	printf("\nVPORT %016lx  %s\n", addr.v, TEXT(port.obj.name).s);
+	if (frames == 0)
+		printf("    [None]\n");
+	return (int)cmd_drops_print(&sum, "    ");
+}

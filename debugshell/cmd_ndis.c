@@ -1,0 +1,103 @@
+/*
+ * miniport and mopen: the two edges of a vswitch, under the names that ndiskd has for them.
+ */
+#include <stdio.h>
+
+#include "debugshell/cmd.h"
+#include "debugshell/print.h"
+#include "debugshell/walk.h"
+
+static void ndis_list(struct shell *sh, enum object_type type);
+static void ndis_list_row(struct shell *sh, enum object_type type, const struct vswitch *sw,
+			  tgt_addr addr);
+
+int cmd_miniport(struct shell *sh, int argc, char **argv, struct why *why)
+{
+	struct miniport miniport;
+	tgt_addr addr;
+	int err;
+
+	if (argc == 1) {
+		ndis_list(sh, OBJECT_MINIPORT);
+		return 0;
+	}
+	err = walk_find(sh, OBJECT_MINIPORT, argv[1], &addr, why);
+	if (err == 0)
+		err = walk_object(sh, addr, OBJECT_MINIPORT, &miniport, why);
+	if (err < 0)
+		return err;
+	print_title("MINIPORT", addr, err == WALK_TORN);
+	print_text_row("Name", TEXT(miniport.obj.name));
+	print_section("STATE");
+	print_row("Miniport", "%u (%s)", miniport.state, name_miniport_state(miniport.state));
+	print_row("References", "%u", miniport.obj.refs);
+	print_section("BINDINGS");
+	print_link("vSwitch", tgt_ptr(miniport.vswitch), "nvkd.vswitch");
+	return 0;
+}
+
+int cmd_mopen(struct shell *sh, int argc, char **argv, struct why *why)
+{
+	struct mopen mopen;
+	tgt_addr addr;
+	int err;
+
+	if (argc == 1) {
+		ndis_list(sh, OBJECT_MOPEN);
+		return 0;
+	}
+	err = walk_find(sh, OBJECT_MOPEN, argv[1], &addr, why);
+	if (err == 0)
+		err = walk_object(sh, addr, OBJECT_MOPEN, &mopen, why);
+	if (err < 0)
+		return err;
+	print_title("MOPEN", addr, err == WALK_TORN);
+	print_text_row("Name", TEXT(mopen.obj.name));
+	print_section("STATE");
+	print_row("Protocol", "%u (%s)", mopen.state, name_protocol_state(mopen.state));
+	print_row("References", "%u", mopen.obj.refs);
+	print_section("BINDINGS");
+	print_link("vSwitch", tgt_ptr(mopen.vswitch), "nvkd.vswitch");
+	print_link("Miniport", tgt_ptr(mopen.miniport), "ndiskd.miniport");
+	return 0;
+}
+
+static void ndis_list(struct shell *sh, enum object_type type)
+{
+	struct vswitch sw;
+	struct why why;
+
+	printf("\n%-18s%-30s%-18s%s\n", type == OBJECT_MINIPORT ? "Miniport" : "Open", "State",
+	       "vSwitch", "FriendlyName");
+	for (uint32_t i = 0; i < walk_n_vswitches(sh); i++) {
+		tgt_addr addr = walk_vswitch_addr(sh, i);
+
+		if (walk_object(sh, addr, OBJECT_VSWITCH, &sw, &why) < 0)
+			walk_trouble(sh, "", "VSWITCH", addr, &why);
+		else
+			ndis_list_row(sh, type, &sw, addr);
+	}
+	if (walk_n_vswitches(sh) == 0)
+		printf("[None]\n");
+}
+
+static void ndis_list_row(struct shell *sh, enum object_type type, const struct vswitch *sw,
+			  tgt_addr addr)
+{
+	bool is_miniport = type == OBJECT_MINIPORT;
+	tgt_addr edge = is_miniport ? tgt_ptr(sw->miniport) : tgt_ptr(sw->mopen);
+	const char *state;
+	union {
+		struct miniport miniport;
+		struct mopen mopen;
+	} u;
+	struct why why;
+
+	if (walk_object(sh, edge, type, &u, &why) < 0) {
+		walk_trouble(sh, "", is_miniport ? "MINIPORT" : "MOPEN", edge, &why);
+		return;
+	}
+	state = is_miniport ? name_miniport_state(u.miniport.state)
+			    : name_protocol_state(u.mopen.state);
+	printf("%016lx  %-30s%016lx  %s\n", edge.v, state, addr.v, TEXT(sw->obj.friendly_name).s);
+}

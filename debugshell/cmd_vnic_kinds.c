@@ -1,0 +1,319 @@
+/*
+ * What only one kind of NIC has: the rings and the peer of a VM's NIC, the descriptors of a
+ * TAP or a packet socket.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+
+#include "debugshell/cmd_vnic.h"
+#include "debugshell/print.h"
+#include "debugshell/walk.h"
+#include "ports/eth_types.h"
+#include "ports/packet_types.h"
+#include "ports/pcap_types.h"
+#include "ports/tap_types.h"
+#include "ports/vhost_types.h"
+
+#define VIRTIO_FEATURES(X)                                                                         \
+	X(VIRTIO_NET_F_CSUM, "CSUM")                                                               \
+	X(VIRTIO_NET_F_GUEST_CSUM, "GUEST_CSUM")                                                   \
+	X(VIRTIO_NET_F_MTU, "MTU")                                                                 \
+	X(VIRTIO_NET_F_MAC, "MAC")                                                                 \
+	X(VIRTIO_NET_F_GUEST_TSO4, "GUEST_TSO4")                                                   \
+	X(VIRTIO_NET_F_GUEST_TSO6, "GUEST_TSO6")                                                   \
+	X(VIRTIO_NET_F_GUEST_ECN, "GUEST_ECN")                                                     \
+	X(VIRTIO_NET_F_GUEST_UFO, "GUEST_UFO")                                                     \
+	X(VIRTIO_NET_F_HOST_TSO4, "HOST_TSO4")                                                     \
+	X(VIRTIO_NET_F_HOST_TSO6, "HOST_TSO6")                                                     \
+	X(VIRTIO_NET_F_HOST_ECN, "HOST_ECN")                                                       \
+	X(VIRTIO_NET_F_HOST_UFO, "HOST_UFO")                                                       \
+	X(VIRTIO_NET_F_MRG_RXBUF, "MRG_RXBUF")                                                     \
+	X(VIRTIO_NET_F_STATUS, "STATUS")                                                           \
+	X(VIRTIO_NET_F_CTRL_VQ, "CTRL_VQ")                                                         \
+	X(VIRTIO_NET_F_CTRL_RX, "CTRL_RX")                                                         \
+	X(VIRTIO_NET_F_GUEST_ANNOUNCE, "GUEST_ANNOUNCE")                                           \
+	X(VIRTIO_NET_F_MQ, "MQ")                                                                   \
+	X(26, "VHOST_F_LOG_ALL")                                                                   \
+	X(VIRTIO_F_ANY_LAYOUT, "ANY_LAYOUT")                                                       \
+	X(VIRTIO_RING_F_INDIRECT_DESC, "INDIRECT_DESC")                                            \
+	X(VIRTIO_RING_F_EVENT_IDX, "EVENT_IDX")                                                    \
+	X(30, "VHOST_USER_F_PROTOCOL_FEATURES")                                                    \
+	X(VIRTIO_F_VERSION_1, "VERSION_1")                                                         \
+	X(VIRTIO_F_ACCESS_PLATFORM, "ACCESS_PLATFORM")                                             \
+	X(VIRTIO_F_RING_PACKED, "RING_PACKED")                                                     \
+	X(VIRTIO_F_IN_ORDER, "IN_ORDER")
+
+static void print_vhost(struct shell *sh, const struct vhost *v);
+static void print_features(const char *label, uint64_t features);
+static void print_ring(struct shell *sh, const struct vhost *v, unsigned index);
+static struct text guest_index(struct shell *sh, tgt_addr ring, size_t offset);
+static void print_tap(const struct tap *tap);
+static void print_packet(const struct packet *packet);
+static void print_eth(const struct eth *eth);
+static void print_pcap(struct shell *sh, const struct pcap_nic *nic);
+static void print_replay(struct shell *sh, tgt_addr addr);
+static void print_capture(struct shell *sh, tgt_addr addr);
+static void *read_part(struct shell *sh, tgt_addr addr, const char *name, size_t size);
+
+#define X(number, name, text)                                                                      \
+	case number:                                                                               \
+		return text;
+static const char *name_phase(unsigned number)
+{
+	switch (number) {
+		VHOST_PHASES(X)
+	default:
+		return "?";
+	}
+}
+
+static const char *name_use(unsigned number)
+{
+	switch (number) {
+		VHOST_USES(X)
+	default:
+		return "?";
+	}
+}
+
+static const char *name_break(unsigned number)
+{
+	switch (number) {
+		VIRTQ_BREAKS(X)
+	default:
+		return "?";
+	}
+}
+#undef X
+
+void cmd_vnic_print_kind(struct shell *sh, tgt_addr addr, unsigned kind)
+{
+	static const struct {
+		const char *name;
+		size_t size;
+	} structs[] = {
+		[VNIC_VHOST] = {"vhost", sizeof(struct vhost)},
+		[VNIC_TAP] = {"tap", sizeof(struct tap)},
+		[VNIC_PACKET] = {"packet", sizeof(struct packet)},
+		[VNIC_ETH] = {"eth", sizeof(struct eth)},
+		[VNIC_PCAP] = {"pcap_nic", sizeof(struct pcap_nic)},
+	};
+	void *nic;
+
+	if (kind >= sizeof(structs) / sizeof(structs[0]))
+		return;
+	nic = read_part(sh, addr, structs[kind].name, structs[kind].size);
+	if (nic == NULL)
+		return;
+	if (kind == VNIC_VHOST)
+		print_vhost(sh, nic);
+	else if (kind == VNIC_TAP)
+		print_tap(nic);
+	else if (kind == VNIC_PACKET)
+		print_packet(nic);
+	else if (kind == VNIC_ETH)
+		print_eth(nic);
+	else
+		print_pcap(sh, nic);
+	free(nic);
+}
+
+static void print_vhost(struct shell *sh, const struct vhost *v)
+{
+	print_section("VHOST");
+	print_row("Phase", "%u (%s)", v->phase, name_phase(v->phase));
+	print_row("Socket", "%s",
+		  v->server ? "server: ours, the VM connects" : "client: the VM's, we connect");
+	if (v->peer_pid != 0)
+		print_row("Peer", "process %d, uid %u", v->peer_pid, v->peer_uid);
+	else
+		print_row("Peer", "[Not known]");
+	print_row("Connections", "%lu taken, %lu refused", v->connections, v->refusals);
+	print_row("Messages", "%lu, %lu refused", v->messages, v->bad_messages);
+	print_features("Features offered", v->features);
+	print_features("Negotiated", v->negotiated);
+	print_row("Guest memory", v->mem != NULL ? "%016lx" : "[None]", tgt_ptr(v->mem).v);
+	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
+		print_ring(sh, v, i);
+}
+
+static void print_features(const char *label, uint64_t features)
+{
+	uint64_t named = 0;
+	int column;
+
+	print_row(label, "%016lx", features);
+	if (features == 0)
+		return;
+	column = printf("    %-18s", "");
+#define X(bit, name)                                                                               \
+	named |= 1ULL << (bit);                                                                    \
+	if ((features >> (bit)&1) != 0) {                                                          \
+		if (column + (int)sizeof(name) > 80)                                               \
+			column = printf("\n    %-18s", "") - 1;                                    \
+		column += printf(" %s", name);                                                     \
+	}
+	VIRTIO_FEATURES(X)
+#undef X
+	if ((features & ~named) != 0)
+		printf(" and %016lx", features & ~named);
+	putchar('\n');
+}
+
+// Rings come in pairs: what the guest receives from, what it sends to.
+static void print_ring(struct shell *sh, const struct vhost *v, unsigned index)
+{
+	const struct vhost_ring *ring = &v->rings[index];
+	const struct virtq *q = &ring->q;
+	char title[64];
+
+	snprintf(title, sizeof(title), "RING %u (%s)", index,
+		 index % 2 == 0 ? "to the guest" : "from the guest");
+	print_section(title);
+	print_row("Use", "%u (%s)", ring->use, name_use(ring->use));
+	print_row("Enabled", "%s", ring->enabled ? "Y" : "N");
+	print_row("Attached", "%lu times", ring->attached);
+	if (q->broken != 0)
+		print_row("State", "stopped: %s (%u)", name_break(q->broken), q->broken_detail);
+	else
+		print_row("State", "%s", q->desc != NULL ? "attached" : "detached");
+	print_row("Broken", "%lu times", ring->breaks);
+	if (q->desc == NULL)
+		return;
+	print_row("Size", "%u", q->size);
+	print_row("Available", "guest at %s, seen %u, taken %u",
+		  guest_index(sh, tgt_ptr(q->avail), offsetof(struct virtq_avail, idx)).s,
+		  q->avail_seen, q->last_avail);
+	print_row("Used", "in memory %s, written %u, told %u",
+		  guest_index(sh, tgt_ptr(q->used), offsetof(struct virtq_used, idx)).s,
+		  q->last_used, q->signalled);
+	print_row("Header", "%u bytes%s%s%s", q->hdr_size, q->mergeable ? ", mergeable" : "",
+		  q->event_idx ? ", event index" : "", q->indirect ? ", indirect" : "");
+	print_row("Chains", "%lu taken since attached", q->chains);
+	print_row("Calls", "%lu interrupts sent", q->calls);
+	print_row("Kicks", "%lu times asked for, %s now", q->kicks_asked,
+		  q->armed ? "armed" : "not armed");
+	print_row("Descriptors", "call %d, kick %d", q->callfd, q->kickfd);
+}
+
+// An index in the guest's memory, which is mapped in the target as well.
+static struct text guest_index(struct shell *sh, tgt_addr ring, size_t offset)
+{
+	struct text text;
+	uint16_t index;
+
+	if (TGT_READ(sh->target, tgt_add(ring, offset), &index) != 0)
+		snprintf(text.s, sizeof(text.s), "[Unreadable]");
+	else
+		snprintf(text.s, sizeof(text.s), "%u", index);
+	return text;
+}
+
+static void print_tap(const struct tap *tap)
+{
+	print_section("TAP");
+	print_row("Descriptor", "%d", tap->fd);
+	print_row("Made by", "%s", tap->is_ours ? "vswd" : "somebody else");
+	print_row("Gone", "%s", tap->is_gone ? "Y: the interface was deleted" : "N");
+	print_row("Offloads", "%08x from the kernel", tap->offloads);
+}
+
+static void print_packet(const struct packet *packet)
+{
+	print_section("PACKET SOCKET");
+	print_row("Descriptor", "%d", packet->fd);
+	print_row("Ring", "%u slots of %u bytes at %016lx", packet->n_slots, packet->slot_size,
+		  tgt_ptr(packet->ring).v);
+	print_row("Next slot", "%u, oldest that is ours %u", packet->next, packet->first);
+	print_row("Interface's MTU", "%u", packet->link_mtu);
+	print_row("Large frames", "%lu", packet->large);
+	print_row("Lost", "%lu for want of a slot", packet->lost);
+}
+
+static void print_eth(const struct eth *eth)
+{
+	print_section("DPDK DEVICE");
+	print_text_row("Device", TEXT(eth->devargs));
+	if (eth->is_open)
+		print_row("Port", "%u", eth->port_id);
+	else
+		print_row("Port", "[Not open]");
+	print_row("Running", "%s", eth->is_running ? "Y" : "N");
+	print_row("Removed", "%s", eth->is_removed ? "Y: unplugged" : "N");
+	print_row("Longest frame", "%u bytes, %u in a burst", eth->max_frame, eth->burst_max);
+	print_row("Link changes", "%s", eth->has_lsc ? "told by the driver" : "polled");
+	if (eth->intr_fd >= 0)
+		print_row("Interrupt", "descriptor %d", eth->intr_fd);
+	else
+		print_row("Interrupt", "[None]");
+}
+
+static void print_pcap(struct shell *sh, const struct pcap_nic *nic)
+{
+	print_section("REPLAY");
+	print_text_row("File", TEXT(nic->rx_path));
+	if (nic->replay != NULL)
+		print_replay(sh, tgt_ptr(nic->replay));
+	print_section("CAPTURE");
+	print_text_row("File", TEXT(nic->tx_path));
+	if (nic->capture != NULL)
+		print_capture(sh, tgt_ptr(nic->capture));
+}
+
+static void print_replay(struct shell *sh, tgt_addr addr)
+{
+	struct replay *replay = read_part(sh, addr, "replay", sizeof(*replay));
+
+	if (replay == NULL)
+		return;
+	print_row("Frames", "%lu", replay->frames);
+	print_row("Over", "%s", replay->is_over ? "Y" : "N");
+	if (replay->is_over)
+		print_text_row("Why", TEXT(replay->why));
+	print_row("Waits", "%s", replay->is_waiting ? "Y: the next frame is not due yet" : "N");
+	free(replay);
+}
+
+static void print_capture(struct shell *sh, tgt_addr addr)
+{
+	struct capture *capture = read_part(sh, addr, "capture", sizeof(*capture));
+
+	if (capture == NULL)
+		return;
+	print_row("Written", "%lu bytes, %lu waiting", capture->tail,
+		  capture->head - capture->tail);
+	print_row("Goes to", "%s", capture->is_stream ? "a pipe" : "a file");
+	print_row("Last error", "%d (%s)", capture->error,
+		  capture->error != 0 ? strerror(capture->error) : "none");
+	print_row("Reader", "%s", capture->is_gone ? "gone" : "there");
+	free(capture);
+}
+
+// A struct that is no object of its own, to be freed; NULL when it cannot be read, which is told.
+static void *read_part(struct shell *sh, tgt_addr addr, const char *name, size_t size)
+{
+	void *part = aligned_alloc(64, (size + 63) / 64 * 64);
+	const struct type_map *map;
+	struct why why;
+	int err;
+
+	if (part == NULL)
+		return NULL;
+	err = shell_map(sh, name, size, &map, &why);
+	if (err == 0) {
+		err = type_read(sh->target, map, addr, part);
+		if (err != 0)
+			why_set(&why, err, "the struct %s cannot be read: %s", name,
+				strerror(-err));
+	}
+	if (err == 0)
+		return part;
+	walk_trouble(sh, "    ", "STRUCT", addr, &why);
+	free(part);
+	return NULL;
+}

@@ -1,0 +1,156 @@
+/*
+ * vswsh: the debug shell. It reads a vswd from outside and changes nothing in it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "debugshell/shell.h"
+
+enum { EXIT_USAGE = 2 };
+
+#define RUN_DIR_DEFAULT "/run/vsw"
+
+struct options {
+	const char *run_dir;
+	const char *pid;
+};
+
+static int parse_options(int argc, char **argv, struct options *opt);
+static int usage(FILE *to);
+static int find_pid(const struct options *opt, pid_t *ret, struct why *why);
+static int read_pid_file(const char *run_dir, pid_t *ret, struct why *why);
+static int parse_pid(const char *text, pid_t *ret);
+
+int main(int argc, char **argv)
+{
+	struct options opt = {.run_dir = RUN_DIR_DEFAULT};
+	int first = parse_options(argc, argv, &opt);
+	struct target *target = NULL;
+	struct shell *sh;
+	struct why why;
+	pid_t pid;
+	int err;
+
+	if (first < 0)
+		return -first;
+	if (first == 0)
+		return EXIT_SUCCESS;
+	err = find_pid(&opt, &pid, &why);
+	if (err == 0)
+		err = target_pid_open(pid, &target, &why);
+	if (opt.pid == NULL && (err == -ESRCH || err == -ENOEXEC)) {
+		struct why its = why;
+
+		// A pid file that was left behind; the number may be somebody else's by now.
+		why_set(&why, err, "no vswd runs in %s: by its vswd.pid, %.300s", opt.run_dir,
+			its.text);
+	}
+	if (err == 0)
+		err = shell_open(target, &sh, &why);
+	if (err != 0) {
+		fprintf(stderr, "vswsh: %s\n", why.text);
+		return EXIT_FAILURE;
+	}
+	err = first < argc ? shell_run(sh, argc - first, argv + first) : shell_loop(sh);
+	shell_close(sh);
+	return err != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+// Gives the index of the first word of the command; 0: all is done; -EXIT_USAGE: wrong.
+static int parse_options(int argc, char **argv, struct options *opt)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "+r:p:jy:z:hV")) != -1) {
+		switch (c) {
+		case 'r':
+			opt->run_dir = optarg;
+			break;
+		case 'p':
+			opt->pid = optarg;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		case 'V':
+			printf("vswsh %s\n", VSW_VERSION);
+			return 0;
+		case 'y':
+		case 'z':
+			fprintf(stderr,
+				"vswsh: this version reads live processes only, no cores "
+				"(-%c)\n",
+				c);
+			return -EXIT_USAGE;
+		case 'j':
+			fprintf(stderr, "vswsh: this version has no JSON output (-j)\n");
+			return -EXIT_USAGE;
+		default:
+			return -usage(stderr);
+		}
+	}
+	return optind;
+}
+
+static int usage(FILE *to)
+{
+	fprintf(to, "usage: vswsh [-r RUN_DIR | -p PID] [COMMAND [ARG...]]\n"
+		    "Shows the objects of a running vswd; `vswsh help` lists the commands.\n"
+		    "  -r RUN_DIR  that of the vswd to look at (" RUN_DIR_DEFAULT ")\n"
+		    "  -p PID      look at this process\n");
+	return EXIT_USAGE;
+}
+
+static int find_pid(const struct options *opt, pid_t *ret, struct why *why)
+{
+	if (opt->pid == NULL)
+		return read_pid_file(opt->run_dir, ret, why);
+	if (parse_pid(opt->pid, ret) != 0)
+		return why_set(why, -EINVAL, "'%.100s' is not a process id", opt->pid);
+	return 0;
+}
+
+static int read_pid_file(const char *run_dir, pid_t *ret, struct why *why)
+{
+	char path[PATH_MAX];
+	char text[32];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/vswd.pid", run_dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return why_set(why, -ENOENT,
+			       "no vswd runs in %s (there is no vswd.pid); say where one runs with "
+			       "-r RUN_DIR or -p PID",
+			       run_dir);
+	if (fd < 0)
+		return why_set(why, -errno, "cannot open %s: %s", path, strerror(errno));
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (parse_pid(text, ret) != 0)
+		return why_set(why, -EINVAL, "%s holds no process id", path);
+	return 0;
+}
+
+static int parse_pid(const char *text, pid_t *ret)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || pid <= 0 ||
+	    pid > INT_MAX)
+		return -EINVAL;
+	*ret = (pid_t)pid;
+	return 0;
+}

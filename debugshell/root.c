@@ -1,0 +1,127 @@
+#include "debugshell/root.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ports/vnic_types.h"
+#include "switch/btf_types.h"
+
+enum {
+	ROOT_BTF_MIN = 24, // bytes of its header; a build without has less
+	ROOT_BTF_MAX = 16 << 20
+};
+
+// What never moves in a root, see root_types.h.
+struct root_head {
+	char magic[16];
+	uint32_t size;
+	uint32_t layout;
+	uint64_t btf;
+	uint64_t btf_size;
+};
+static_assert(offsetof(struct root_head, btf) == offsetof(struct vsw_root, btf), "never moves");
+static_assert(offsetof(struct root_head, btf_size) == offsetof(struct vsw_root, btf_size),
+	      "never moves");
+
+static int root_types_at(struct target *target, tgt_addr addr, uint64_t size,
+			 struct type_db **x_types, struct why *why);
+static void root_cut(struct shell *sh, uint32_t *count, uint32_t max, const char *what);
+
+int root_find(struct target *target, tgt_addr *x_addr, struct type_db **x_types, struct why *why)
+{
+	struct root_head head;
+	tgt_addr addr, btf;
+	uint64_t size, btf_size;
+	int err;
+
+	if (target->ops->symbol(target, VSW_ROOT_SECTION, &addr, &size) != 0)
+		return why_set(why, -ENOEXEC, "%s is not vswd: it has no section %s", target->name,
+			       VSW_ROOT_SECTION);
+	if (TGT_READ(target, addr, &head) != 0 ||
+	    memcmp(head.magic, VSW_ROOT_MAGIC, sizeof(VSW_ROOT_MAGIC)) != 0)
+		return why_set(why, -EINVAL, "%s: the root at %016lx is damaged", target->name,
+			       addr.v);
+	*x_addr = addr;
+
+	// A vswd that has just started has not filled in its root yet; its section is there.
+	btf = (tgt_addr){head.btf};
+	if (head.btf_size > 0 && root_types_at(target, btf, head.btf_size, x_types, why) == 0)
+		return 0;
+	err = target->ops->symbol(target, VSW_BTF_SECTION, &btf, &btf_size);
+	if (err != 0 || btf_size < ROOT_BTF_MIN)
+		btf_size = 0;
+	return root_types_at(target, btf, btf_size, x_types, why);
+}
+
+int root_read(struct shell *sh, struct why *why)
+{
+	const struct type_map *map;
+	int err;
+
+	if (sh->target->ops->state(sh->target) == TARGET_ENDED)
+		return why_set(why, -ESRCH, "%s has ended", sh->target->name);
+	err = shell_map(sh, "vsw_root", sizeof(*sh->root), &map, why);
+	if (err != 0)
+		return err;
+	err = type_read(sh->target, map, sh->root_addr, sh->root);
+	if (err != 0)
+		return why_set(why, err, "%s: the root at %016lx cannot be read: %s",
+			       sh->target->name, sh->root_addr.v, strerror(-err));
+	root_cut(sh, &sh->root->n_vswitches, CONF_SWITCHES_MAX, "switches");
+	root_cut(sh, &sh->root->n_procs, PROC_MAX, "procs");
+	return 0;
+}
+
+bool root_same_layout(struct shell *sh)
+{
+	const struct {
+		const char *name;
+		size_t size;
+	} all[] = {
+		{"vsw_root", sizeof(struct vsw_root)}, {"vswitch", sizeof(struct vswitch)},
+		{"vport", sizeof(struct vport)},       {"vnic", sizeof(struct vnic)},
+		{"proc", sizeof(struct proc)},         {"fdb", sizeof(struct fdb)},
+	};
+	const struct type_map *map;
+	struct why why;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (type_map(sh->types, all[i].name, all[i].size, &map, &why) != 0 ||
+		    !map->identical)
+			return false;
+	return true;
+}
+
+static int root_types_at(struct target *target, tgt_addr addr, uint64_t size,
+			 struct type_db **x_types, struct why *why)
+{
+	void *theirs;
+	int err;
+
+	if (size > ROOT_BTF_MAX)
+		return why_set(why, -EINVAL, "%s: its type data is damaged", target->name);
+	theirs = malloc(size + 1);
+	if (theirs == NULL)
+		return why_set(why, -ENOMEM, "out of memory");
+	err = size > 0 ? tgt_read(target, addr, theirs, size) : 0;
+	if (err != 0)
+		why_set(why, err, "%s: its type data at %016lx cannot be read: %s", target->name,
+			addr.v, strerror(-err));
+	else
+		err = type_db_create(vsw_btf, vsw_btf_size, theirs, size, x_types, why);
+	free(theirs);
+	return err;
+}
+
+static void root_cut(struct shell *sh, uint32_t *count, uint32_t max, const char *what)
+{
+	if (*count <= max)
+		return;
+	fprintf(stderr, "vswsh: the root counts %u %s; only the first %u are looked at\n", *count,
+		what, max);
+	sh->troubles++;
+	*count = max;
+}

@@ -1,0 +1,77 @@
+/*
+ * Guest-physical to host address, bounds-checked; see guest_mem_types.h.
+ *
+ * Threads: guest_mem_create(), guest_mem_destroy(), guest_mem_dump_range(): any thread but a
+ * proc. guest_mem_destroy() only when no proc can be inside the memory any more. The rest:
+ * any thread, procs included.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ports/errtext.h"
+#include "ports/guest_mem_types.h"
+
+// One region as the vhost peer described it. Addresses are checked, not trusted.
+struct guest_region_conf {
+	uint64_t gpa;
+	uint64_t size;
+	void *host;
+	void *map;         // start of the mapping that holds [host, host + size)
+	uint64_t map_size; // bytes
+};
+
+/**
+ * Gives a table of 'n' regions, registered with the SIGBUS handler, their mappings left out
+ * of core dumps (MADV_DONTDUMP; a failure is logged). The mappings stay the caller's.
+ * -EINVAL: no region, too many, or one that wraps or leaves its mapping. -ENOSPC: the
+ * handler's table is full. -ENOMEM.
+ */
+int guest_mem_create(const struct guest_region_conf *conf, unsigned n, struct guest_mem **ret,
+		     struct errtext *e);
+
+/**
+ * Takes the regions from the SIGBUS handler, then frees the table. When this returns, no
+ * handler in any thread touches the mappings, so they may be unmapped. Accepts NULL.
+ */
+void guest_mem_destroy(struct guest_mem *mem);
+
+/**
+ * Puts the pages of [start, start + size) back into core dumps: the rings, which a debugger
+ * wants to see. 'start' is one of our addresses. Does nothing for pages over 2 MB, which hold
+ * too much that is the tenant's.
+ */
+void guest_mem_dump_range(const struct guest_mem *mem, const void *start, size_t size);
+
+// Whether [start, start + size), our addresses, lies in one region as a whole.
+bool guest_mem_holds(const struct guest_mem *mem, const void *start, uint64_t size);
+
+// Whether pages went away since guest_mem_create().
+static inline bool guest_mem_broken(const struct guest_mem *mem)
+{
+	return atomic_load_explicit(&mem->broken, memory_order_relaxed) != 0;
+}
+
+// The slow half of guest_mem_translate(): searches all regions, sets '*hint'.
+uint8_t *guest_mem_search(const struct guest_mem *mem, uint32_t *hint, uint64_t gpa, uint64_t size,
+			  uint64_t *ret_size);
+
+/**
+ * Where guest-physical 'gpa' lies in our address space, or NULL when it is in no region.
+ * '*ret_size': how many of the 'size' bytes (> 0) lie there in one piece, at least 1; when it
+ * is less than 'size', ask again for the rest. '*hint' is the caller's memory of the region
+ * last hit, 0 at first, one per user.
+ */
+static inline uint8_t *guest_mem_translate(const struct guest_mem *mem, uint32_t *hint,
+					   uint64_t gpa, uint64_t size, uint64_t *ret_size)
+{
+	const struct guest_region *r = &mem->regions[*hint];
+	uint64_t offset = gpa - r->gpa;
+
+	if (offset < r->size && size <= r->size - offset) {
+		*ret_size = size;
+		return r->host + offset;
+	}
+	return guest_mem_search(mem, hint, gpa, size, ret_size);
+}

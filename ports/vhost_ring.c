@@ -1,0 +1,172 @@
+/*
+ * A ring's way to the procs and back.
+ *
+ *      DOWN --- vhost_rings_up(): attach, then 'use' = UP or DRAIN ---> procs work on it
+ *      DOWN <-- vhost_rings_down(): 'use' = DOWN, grace period, detach, indices to the library
+ *
+ * The library changes rings and memory only between the two. It keeps indices of its own, which
+ * it tells the peer (GET_VRING_BASE) and compares with the ring's; so they are set each time
+ * that a ring comes down, and taken from it each time that one goes up: the peer may have set
+ * others, or the library may have found them in the ring after a crash of ours.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rte_vhost.h>
+
+#include "ports/guest_mem.h"
+#include "ports/log.h"
+#include "ports/vhost.h"
+#include "ports/vhost_msg.h"
+#include "ports/vnic_ops.h"
+#include "ports/vring.h"
+
+// The library's VIRTIO_UNINITIALIZED_EVENTFD: the peer has not said whether there is one.
+enum { FD_NOT_SET = -2 };
+
+static void ring_up(struct vhost *v, unsigned index);
+static bool ring_complete(const struct vhost *v, unsigned index, struct rte_vhost_vring *lib);
+static void ring_dump(const struct vhost *v, const struct virtq_conf *conf);
+static enum virtq_direction direction_of(unsigned index);
+
+void vhost_rings_down(struct vhost *v, uint32_t mask)
+{
+	const unsigned n = 2u * v->nic.n_queues;
+	bool any = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!(mask & (1u << i)))
+			continue;
+		if (atomic_exchange(&v->rings[i].use, VHOST_RING_DOWN) != VHOST_RING_DOWN)
+			any = true;
+	}
+	if (!any)
+		return;
+	vnic_synchronize(&v->nic);
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t last_avail, last_used;
+
+		if (!(mask & (1u << i)) || !vring_detach(&v->rings[i].q, &last_avail, &last_used))
+			continue;
+		rte_vhost_set_vring_base(v->vid, (uint16_t)i, last_avail, last_used);
+		// Who sleeps on the ring's fd sleeps on one that is closed now.
+		if (direction_of(i) == VIRTQ_FROM_GUEST)
+			vnic_wake(&v->nic, i / 2);
+	}
+}
+
+void vhost_rings_up(struct vhost *v)
+{
+	if (v->stopping || v->mem == NULL ||
+	    atomic_load_explicit(&v->phase, memory_order_relaxed) != VHOST_RUNNING)
+		return;
+	for (unsigned i = 0; i < 2u * v->nic.n_queues; i++)
+		if (atomic_load(&v->rings[i].use) == VHOST_RING_DOWN)
+			ring_up(v, i);
+}
+
+void vhost_memory_load(struct vhost *v, bool broken)
+{
+	struct guest_region_conf conf[VHOST_MSG_REGIONS_MAX];
+	struct errtext e = {.text = ""};
+	struct rte_vhost_memory *table;
+	unsigned n = 0;
+
+	if (v->stopping || rte_vhost_get_mem_table(v->vid, &table) < 0)
+		return;
+	for (; n < table->nregions && n < VHOST_MSG_REGIONS_MAX; n++) {
+		const struct rte_vhost_mem_region *r = &table->regions[n];
+
+		conf[n] = (struct guest_region_conf){
+			.gpa = r->guest_phys_addr,
+			.size = r->size,
+			.host = (void *)(uintptr_t)r->host_user_addr,
+			.map = r->mmap_addr,
+			.map_size = r->mmap_size,
+		};
+	}
+	free(table);
+	if (guest_mem_create(conf, n, &v->mem, &e) < 0) {
+		v->mem = NULL;
+		log_warn("port '%s': guest memory is not usable: %s", v->nic.obj.name, e.text);
+	} else if (broken) {
+		atomic_store(&v->mem->broken, 1);
+	}
+}
+
+void vhost_memory_drop(struct vhost *v)
+{
+	guest_mem_destroy(v->mem);
+	v->mem = NULL;
+}
+
+static void ring_up(struct vhost *v, unsigned index)
+{
+	struct vhost_ring *r = &v->rings[index];
+	struct errtext e = {.text = ""};
+	struct rte_vhost_vring lib;
+	struct virtq_conf conf;
+
+	if (!ring_complete(v, index, &lib))
+		return;
+	conf = (struct virtq_conf){
+		.desc = lib.desc,
+		.avail = lib.avail,
+		.used = lib.used,
+		.size = lib.size,
+		.features = v->negotiated,
+		.callfd = lib.callfd,
+		.kickfd = lib.kickfd,
+		.mem = v->mem,
+		.direction = direction_of(index),
+	};
+	if (rte_vhost_get_vring_base(v->vid, (uint16_t)index, &conf.last_avail, &conf.last_used) <
+	    0)
+		return;
+	if (vring_attach(&r->q, &conf, &e) < 0) {
+		log_warn("port '%s': ring %u is not usable: %s", v->nic.obj.name, index, e.text);
+		return;
+	}
+	ring_dump(v, &conf);
+	r->told = 0;
+	r->attached++;
+	atomic_store_explicit(&r->use, r->enabled ? VHOST_RING_UP : VHOST_RING_DRAIN,
+			      memory_order_release);
+	if (conf.direction == VIRTQ_FROM_GUEST)
+		vnic_wake(&v->nic, index / 2);
+}
+
+/*
+ * What the library says of a ring may be stale (a message of the peer's failed half way), so
+ * this is about what is there at all; whether it lies in the guest's memory is checked by
+ * vring_attach(), against our own table.
+ */
+static bool ring_complete(const struct vhost *v, unsigned index, struct rte_vhost_vring *lib)
+{
+	if (rte_vhost_get_vhost_vring(v->vid, (uint16_t)index, lib) < 0)
+		return false;
+	if (lib->desc == NULL || lib->avail == NULL || lib->used == NULL || lib->size == 0)
+		return false;
+	if (lib->kickfd == FD_NOT_SET || lib->callfd == FD_NOT_SET)
+		return false;
+	// A disabled ring gives the guest nothing, and what comes from it is thrown away.
+	return v->rings[index].enabled || direction_of(index) == VIRTQ_FROM_GUEST;
+}
+
+// Rings are worth having in a core, other than the rest of the guest's memory.
+static void ring_dump(const struct vhost *v, const struct virtq_conf *conf)
+{
+	guest_mem_dump_range(v->mem, conf->desc, sizeof(struct virtq_desc) * conf->size);
+	guest_mem_dump_range(v->mem, conf->avail,
+			     sizeof(struct virtq_avail) + sizeof(uint16_t) * (conf->size + 1));
+	guest_mem_dump_range(v->mem, conf->used,
+			     sizeof(struct virtq_used) +
+				     sizeof(struct virtq_used_elem) * conf->size +
+				     sizeof(uint16_t));
+}
+
+// Ring 2q is what the guest receives from, 2q + 1 is what it sends to.
+static enum virtq_direction direction_of(unsigned index)
+{
+	return index % 2 == 0 ? VIRTQ_TO_GUEST : VIRTQ_FROM_GUEST;
+}

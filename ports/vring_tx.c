@@ -1,0 +1,348 @@
+#include "ports/vring.h"
+
+#include <string.h>
+
+#include "ports/copy.h"
+#include "ports/vport.h"
+#include "ports/vring_walk.h"
+
+enum {
+	TX_SPANS_MAX = 512, // stretches of receive buffers of one frame
+	TX_WALK_MAX = 4096  // descriptors of chains looked at by one call
+};
+
+// Frames on their way into the ring. Used entries are written as buffers are filled, and
+// become the guest's when the index is published at the end.
+struct tx {
+	struct virtq *q;
+	uint16_t avail;   // next entry of avail
+	uint16_t used;    // next entry of used
+	uint32_t walked;  // descriptors of chains looked at
+	uint32_t n_heads; // read ahead, from q->last_avail on
+	uint32_t n_jobs;
+	uint16_t heads[VNBL_BURST_MAX];
+	struct copy_frame jobs[VNBL_BURST_MAX];
+};
+
+// A stretch of a receive buffer in our address space.
+struct tx_span {
+	uint8_t *to;
+	uint32_t size;   // bytes
+	uint32_t buffer; // which of the frame's buffers
+};
+
+// The receive buffers of one frame, found before anything is written.
+struct tx_gather {
+	struct tx *tx;
+	uint32_t need;      // bytes, header included
+	uint32_t have;      // bytes
+	uint32_t n_buffers; // chains looked at; the last may be malformed
+	uint32_t n_spans;
+	uint32_t walked; // tx->walked before
+	uint16_t heads[TX_SPANS_MAX];
+	struct tx_span spans[TX_SPANS_MAX];
+};
+
+// Where the bytes of a frame come from: the virtio-net header, the safe bytes, the pieces.
+struct tx_source {
+	const struct vnbl *v;
+	const uint8_t *from;
+	uint32_t left; // bytes at 'from'
+	unsigned part; // 0: the header, 1: the safe bytes, 2 and on: the pieces
+};
+
+static void tx_init(struct tx *tx, struct virtq *q, unsigned n);
+static bool tx_head(struct tx *tx, uint16_t at, uint16_t *ret);
+static int tx_frame(struct tx *tx, struct vnbl *v);
+static void write_header(uint8_t *to, unsigned size, uint16_t n_buffers);
+static bool tx_simple(struct tx *tx, struct vnbl *v, uint16_t head, const struct virtq_desc *d);
+static int tx_general(struct tx *tx, const struct vnbl *v, uint16_t head,
+		      const struct virtq_desc *d);
+static int gather(struct tx_gather *g, uint16_t head, const struct virtq_desc *d);
+static int gather_buffer(struct tx_gather *g, uint16_t head, const struct virtq_desc *d);
+static bool gather_desc(struct tx_gather *g, const struct virtq_desc *d);
+static void scatter(const struct tx_gather *g, const struct vnbl *v);
+static void source_copy(struct tx_source *s, uint8_t *to, uint32_t size);
+static void source_next(struct tx_source *s);
+static void return_buffers(struct tx_gather *g, bool filled);
+
+bool vring_tx(struct virtq *q, struct vnbl *const frames[], unsigned n, struct vport_stats *st)
+{
+	uint64_t bytes = 0;
+	unsigned sent = 0;
+	struct tx tx;
+	int reason;
+
+	if (!vring_usable(q)) {
+		vport_count_drop(st, DROP_OUT, DROP_NotReady, n);
+		return false;
+	}
+	tx_init(&tx, q, n);
+	for (unsigned i = 0; i < n; i++) {
+		reason = tx_frame(&tx, frames[i]);
+		if (reason != 0) {
+			vport_count_drop(st, DROP_OUT, (unsigned)reason, 1);
+			continue;
+		}
+		sent++;
+		bytes += frames[i]->frame_size;
+	}
+	copy_ops->frames(tx.jobs, tx.n_jobs);
+
+	st->tx_frames += sent;
+	st->tx_bytes += bytes;
+	q->chains += (uint16_t)(tx.avail - q->last_avail);
+	q->last_avail = tx.avail;
+	if (tx.used == q->last_used)
+		return false;
+	return vring_publish(q, tx.used);
+}
+
+// Reads one head per frame ahead, so that their descriptors are on their way here.
+static void tx_init(struct tx *tx, struct virtq *q, unsigned n)
+{
+	uint32_t waiting = vring_waiting(q, q->last_avail, n);
+	uint16_t head;
+
+	tx->q = q;
+	tx->avail = q->last_avail;
+	tx->used = q->last_used;
+	tx->walked = 0;
+	tx->n_heads = 0;
+	tx->n_jobs = 0;
+	for (uint32_t i = 0; i < waiting && i < n; i++) {
+		head = q->avail->ring[(tx->avail + i) & q->mask];
+		if (head >= q->size) {
+			vring_break(q, VIRTQ_BREAK_HEAD, head);
+			return;
+		}
+		tx->heads[tx->n_heads++] = head;
+		__builtin_prefetch((const void *)(uintptr_t)&q->desc[head]);
+	}
+}
+
+// The head descriptor in entry 'at' of avail, in range. False: none is there, or the ring is
+// broken.
+static bool tx_head(struct tx *tx, uint16_t at, uint16_t *ret)
+{
+	struct virtq *q = tx->q;
+	uint16_t ahead = at - q->last_avail, head;
+
+	if (ahead < tx->n_heads) {
+		*ret = tx->heads[ahead];
+		return true;
+	}
+	if (vring_waiting(q, at, 1) == 0)
+		return false;
+	head = q->avail->ring[at & q->mask];
+	if (head >= q->size) {
+		vring_break(q, VIRTQ_BREAK_HEAD, head);
+		return false;
+	}
+	*ret = head;
+	return true;
+}
+
+// 0: the frame is on its way. Else the reason to drop it.
+static int tx_frame(struct tx *tx, struct vnbl *v)
+{
+	struct virtq *q = tx->q;
+	struct virtq_desc d;
+	uint16_t head;
+
+	if (q->broken != VIRTQ_OK)
+		return DROP_NotReady;
+	if (!tx_head(tx, tx->avail, &head))
+		return q->broken != VIRTQ_OK ? DROP_NotReady : DROP_Resources;
+	d = vring_read_desc(&q->desc[head]);
+	if (tx_simple(tx, v, head, &d))
+		return 0;
+	return tx_general(tx, v, head, &d);
+}
+
+// The common buffer: one descriptor, one piece of memory, room for all of the frame. False:
+// it is not that, and nothing was done.
+static bool tx_simple(struct tx *tx, struct vnbl *v, uint16_t head, const struct virtq_desc *d)
+{
+	const uint16_t kind = VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE | VIRTQ_DESC_INDIRECT;
+	struct virtq *q = tx->q;
+	uint32_t need = q->hdr_size + v->frame_size;
+	struct copy_frame *job;
+	uint64_t in_one_piece;
+	uint8_t *to;
+
+	if ((d->flags & kind) != VIRTQ_DESC_WRITE || d->len < need || v->n_pieces > 1)
+		return false;
+	to = guest_mem_translate(q->mem, &q->region_hint, d->addr, need, &in_one_piece);
+	if (to == NULL || in_one_piece < need)
+		return false;
+
+	job = &tx->jobs[tx->n_jobs++];
+	job->to = to;
+	job->head = v->hdr - q->hdr_size;
+	job->head_size = q->hdr_size + v->safe_size;
+	job->tail = v->n_pieces > 0 ? v->pieces[0].addr : NULL;
+	job->tail_size = v->n_pieces > 0 ? v->pieces[0].len : 0;
+	write_header(v->hdr - q->hdr_size, q->hdr_size, 1);
+	vring_write_used(q, tx->used++, head, need);
+	tx->avail++;
+	return true;
+}
+
+// The virtio-net header of a complete frame. Offload requests go in here one day.
+static void write_header(uint8_t *to, unsigned size, uint16_t n_buffers)
+{
+	const uint64_t zeros = 0;
+
+	memcpy(to, &zeros, 8);
+	memcpy(to + 8, &zeros, 2);
+	if (size == VIRTQ_NET_HDR_SIZE)
+		memcpy(to + VIRTQ_NUM_BUFFERS_OFFSET, &n_buffers, sizeof(n_buffers));
+}
+
+// Every other buffer or frame: chains, tables, several buffers for one frame.
+static int tx_general(struct tx *tx, const struct vnbl *v, uint16_t head,
+		      const struct virtq_desc *d)
+{
+	struct tx_gather g;
+	int reason;
+
+	if (tx->walked >= TX_WALK_MAX)
+		return DROP_Resources;
+	g.tx = tx;
+	g.need = tx->q->hdr_size + v->frame_size;
+	g.have = 0;
+	g.n_buffers = 0;
+	g.n_spans = 0;
+	g.walked = tx->walked;
+	reason = gather(&g, head, d);
+	if (reason == 0)
+		scatter(&g, v);
+
+	// What is malformed goes back empty; what is only too small or too few stays for the
+	// next frame.
+	if (reason == 0 || reason == DROP_InvalidData)
+		return_buffers(&g, reason == 0);
+	return reason;
+}
+
+static int gather(struct tx_gather *g, uint16_t head, const struct virtq_desc *d)
+{
+	struct virtq *q = g->tx->q;
+	struct virtq_desc next;
+	int reason;
+
+	reason = gather_buffer(g, head, d);
+	while (reason == 0 && g->have < g->need) {
+		if (!q->mergeable)
+			return DROP_MTUMismatch;
+		if (g->n_buffers == TX_SPANS_MAX || g->tx->walked - g->walked >= VIRTQ_CHAIN_MAX)
+			return DROP_InvalidData;
+		if (!tx_head(g->tx, g->tx->avail + g->n_buffers, &head))
+			return q->broken != VIRTQ_OK ? DROP_NotReady : DROP_Resources;
+		next = vring_read_desc(&q->desc[head]);
+		reason = gather_buffer(g, head, &next);
+	}
+	return reason;
+}
+
+static int gather_buffer(struct tx_gather *g, uint16_t head, const struct virtq_desc *d)
+{
+	uint32_t before = g->have, least = g->n_buffers == 0 ? g->tx->q->hdr_size : 1;
+	struct vring_walk w;
+	struct virtq_desc desc;
+	enum walk_step step = WALK_DESC;
+
+	g->heads[g->n_buffers++] = head;
+	vring_walk_begin(&w, g->tx->q, d);
+	while (g->have < g->need) {
+		step = vring_walk_next(&w, &desc);
+		if (step != WALK_DESC)
+			break;
+		g->tx->walked++;
+		if ((desc.flags & VIRTQ_DESC_WRITE) == 0 || !gather_desc(g, &desc))
+			return DROP_InvalidData;
+	}
+	if (step == WALK_BROKEN)
+		return DROP_NotReady;
+	if (step == WALK_BAD || g->have - before < least)
+		return DROP_InvalidData;
+	return 0;
+}
+
+// Takes as much of the descriptor as the frame needs; what lies behind is not looked at.
+static bool gather_desc(struct tx_gather *g, const struct virtq_desc *d)
+{
+	struct virtq *q = g->tx->q;
+	uint64_t gpa = d->addr, left = d->len, size;
+	uint8_t *to;
+
+	if (left > g->need - g->have)
+		left = g->need - g->have;
+	for (; left > 0; left -= size, gpa += size) {
+		to = guest_mem_translate(q->mem, &q->region_hint, gpa, left, &size);
+		if (to == NULL || g->n_spans == TX_SPANS_MAX)
+			return false;
+		g->spans[g->n_spans++] = (struct tx_span){
+			.to = to, .size = (uint32_t)size, .buffer = g->n_buffers - 1};
+		g->have += (uint32_t)size;
+	}
+	return true;
+}
+
+static void scatter(const struct tx_gather *g, const struct vnbl *v)
+{
+	uint8_t header[VIRTQ_NET_HDR_SIZE];
+	struct tx_source source = {.v = v, .from = header, .left = g->tx->q->hdr_size};
+
+	write_header(header, g->tx->q->hdr_size, (uint16_t)g->n_buffers);
+	for (uint32_t i = 0; i < g->n_spans; i++)
+		source_copy(&source, g->spans[i].to, g->spans[i].size);
+}
+
+// Copies the next 'size' bytes of the frame; there are as many.
+static void source_copy(struct tx_source *s, uint8_t *to, uint32_t size)
+{
+	uint32_t n;
+
+	while (size > 0) {
+		if (s->left == 0) {
+			source_next(s);
+			continue;
+		}
+		n = s->left < size ? s->left : size;
+
+		// The guest may lay its buffer over the frame: no memcpy().
+		memmove(to, s->from, n);
+		to += n;
+		size -= n;
+		s->from += n;
+		s->left -= n;
+	}
+}
+
+static void source_next(struct tx_source *s)
+{
+	if (s->part++ == 0) {
+		s->from = s->v->hdr;
+		s->left = s->v->safe_size;
+	} else {
+		s->from = s->v->pieces[s->part - 2].addr;
+		s->left = s->v->pieces[s->part - 2].len;
+	}
+}
+
+// Uses up the buffers that were gathered: with what was written to them, or empty.
+static void return_buffers(struct tx_gather *g, bool filled)
+{
+	struct tx *tx = g->tx;
+	uint32_t written, span = 0;
+
+	for (uint32_t i = 0; i < g->n_buffers; i++) {
+		written = 0;
+		for (; filled && span < g->n_spans && g->spans[span].buffer == i; span++)
+			written += g->spans[span].size;
+		vring_write_used(tx->q, tx->used++, g->heads[i], written);
+	}
+	tx->avail += g->n_buffers;
+}

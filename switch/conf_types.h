@@ -1,0 +1,80 @@
+/*
+ * The configuration of a vswd as data: what `save` prints and what a command changes.
+ *
+ * It is kept apart from the live objects so that a change can be decided before it is done:
+ * a command makes a new configuration from the old one (pure), its text is written to disk,
+ * the live objects are changed, and the text takes the old one's place. What fails on the way
+ * leaves everything as it was.
+ *
+ * Threads: main thread only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ports/object_types.h"
+#include "ports/vnic_types.h"
+#include "ports/vport_types.h"
+
+enum {
+	CONF_SWITCHES_MAX = 64,
+	CONF_PORTS_MAX = 4096,   // of all switches together
+	CONF_GUID_SIZE = 36 + 1, // upper case, no braces
+	CONF_MTU_MIN = 576,
+	CONF_MTU_MAX = 9216,
+	CONF_MTU_DEFAULT = 1500,
+	CONF_AGEING_MAX_S = 1000000,
+	CONF_PORT_ID_MAX = 65534,
+	CONF_PORT_IDS_BYTES = (CONF_PORT_ID_MAX + 1 + 7) / 8
+};
+
+#define CONF_SWITCH_TYPES(X)                                                                       \
+	X(0, CONF_SWITCH_PRIVATE, "private")                                                       \
+	X(1, CONF_SWITCH_INTERNAL, "internal")                                                     \
+	X(2, CONF_SWITCH_EXTERNAL, "external")
+
+#define X(number, name, text) name = number,
+enum conf_switch_type { CONF_SWITCH_TYPES(X) };
+#undef X
+
+struct conf_switch {
+	char name[OBJECT_NAME_SIZE];
+	char friendly_name[OBJECT_FRIENDLY_SIZE]; // empty = the name
+	char id[CONF_GUID_SIZE];                  // what `vswitch` prints as Name
+	char device_id[CONF_GUID_SIZE];           // what it prints as DeviceId
+	enum conf_switch_type type;
+	char nic[VNIC_PATH_SIZE]; // external: kernel interface, PCI address or vdev:...
+	bool allow_management_os; // external: has an Internal vport
+	uint32_t ageing_s;
+	uint32_t stations;
+	uint32_t mtu;                             // bytes, L3 payload
+	uint8_t retired_ids[CONF_PORT_IDS_BYTES]; // a bit per id of a port that is gone
+};
+
+struct conf_port {
+	char name[OBJECT_NAME_SIZE];
+	char friendly_name[OBJECT_FRIENDLY_SIZE]; // empty = the default of its type
+	char switch_name[OBJECT_NAME_SIZE];
+	enum vport_type type; // Default, Internal, External: made by `switch add`
+	bool has_nic;         // Default ports have none
+	enum vnic_kind kind;
+	char path[VNIC_PATH_SIZE]; // socket, interface, device
+	char pcap_rx[VNIC_PATH_SIZE];
+	char pcap_tx[VNIC_PATH_SIZE];
+	bool server; // vhost
+	uint16_t queues;
+	uint16_t id;
+	bool mac_set;
+	uint8_t mac[6];
+	uint32_t max_stations; // 0 = default
+	uint64_t features;     // vhost: offered set, kept over restarts; 0 = not chosen
+	bool temporary;        // capture into a caller's pipe: never saved
+};
+
+struct conf {
+	uint32_t n_switches;
+	uint32_t n_ports;
+	struct conf_switch *switches; // in order of creation
+	struct conf_port *ports;      // in order of creation, those of `switch add` included
+};

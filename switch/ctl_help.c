@@ -1,0 +1,121 @@
+#include <errno.h>
+#include <string.h>
+
+#include "switch/ctl_call.h"
+
+static const struct {
+	const char *words; // the command
+	const char *usage;
+	const char *text; // lines, each indented by two blanks
+} topics[] = {
+	{"switch add",
+	 "switch add NAME private\n"
+	 "switch add NAME internal [KEY VALUE]...\n"
+	 "switch add NAME external nic NIC [KEY VALUE]...",
+	 "  Makes a virtual switch. On a private one are only the ports that are added; an "
+	 "internal\n"
+	 "  one has the host on it (vport NAME:internal, a TAP); an external one the host and the\n"
+	 "  wire (NAME:external).\n"
+	 "  nic NIC                     eth1, 0000:3b:00.0 or vdev:DRIVER,ARGUMENTS (external)\n"
+	 "  allow-management-os on|off  the host is on an external switch, or not; default on\n"
+	 "  tap IFNAME                  what the host's TAP is called; default vsw-NAME\n"
+	 "  id GUID, device-id GUID     else they are chosen\n"
+	 "  retired-ids LIST            port ids that are not to be given out (saved state)\n"},
+	{"switch set", "switch set NAME KEY VALUE...",
+	 "  ageing SECONDS      stations not seen for so long are forgotten; 0 = never; default "
+	 "300\n"
+	 "  stations N          size of the MAC table; default 8192\n"
+	 "  mtu BYTES           longest packet without its Ethernet header; default 1500\n"
+	 "  friendly-name TEXT  what the debug shell shows; \"\" = the name\n"},
+	{"switch remove", "switch remove NAME",
+	 "  Removes the switch with all of its ports and the host's TAPs.\n"},
+	{"port add",
+	 "port add NAME switch SWITCH vhost SOCKET [client|server] [KEY VALUE]...\n"
+	 "port add NAME switch SWITCH tap IFNAME | nic NIC | pcap [rx FILE] [tx FILE] "
+	 "[KEY VALUE]...",
+	 "  Adds a port and connects it:\n"
+	 "  vhost SOCKET   a VM, by vhost-user; relative paths are in RUN_DIR. client (default): "
+	 "QEMU\n"
+	 "                 owns the socket; server: vswd does\n"
+	 "  tap IFNAME     a TAP of the host, made by vswd\n"
+	 "  nic NIC        as for `switch add`\n"
+	 "  pcap           rx FILE is replayed, tx FILE gets what is sent to the port; tx - goes "
+	 "to\n"
+	 "                 vswctl's output, and the port lasts as long as vswctl\n"
+	 "  mac MAC        the station behind the port: never ages, never moves\n"
+	 "  id N           port id; default the lowest that was never used\n"
+	 "  queues N       queue pairs of a VM; only 1 in this version\n"
+	 "  features 0x..  virtio features to offer (saved state)\n"},
+	{"port set", "port set NAME KEY VALUE...",
+	 "  mac MAC|none        the station behind the port\n"
+	 "  friendly-name TEXT  what the debug shell shows; \"\" = the default\n"
+	 "  max-stations N      how many stations may be learned there; 0 = the default\n"},
+	{"port remove", "port remove NAME",
+	 "  Removes the port and its TAP. Its id is not reused.\n"},
+	{"show switches", "show switches [NAME]", "  Type, NIC, MTU, MAC table of each switch.\n"},
+	{"show ports", "show ports [NAME]",
+	 "  State, peer and counters of each port, or of those of a switch.\n"},
+	{"show fdb", "show fdb [NAME]",
+	 "  The stations that are known, and where. NAME is a switch or a port.\n"},
+	{"show drops", "show drops [NAME]", "  Frames that were dropped, by port and reason.\n"},
+	{"show procs", "show procs", "  The polling processors and their load.\n"},
+	{"save", "save", "  Prints the commands that rebuild the present state.\n"},
+	{"help", "help [COMMAND]", "  This.\n"},
+	{"version", "version", "  The version of the vswd that answers.\n"},
+};
+
+enum { N_TOPICS = sizeof(topics) / sizeof(topics[0]) };
+
+static bool topic_matches(const struct ctl_call *call, const char *topic)
+{
+	const struct words *w = call->w;
+	size_t first;
+
+	if (w->n < 2)
+		return true;
+	first = strcspn(topic, " ");
+	if (strlen(w->text[1]) != first || strncmp(topic, w->text[1], first) != 0)
+		return false;
+	return w->n < 3 || (topic[first] == ' ' && strcmp(topic + first + 1, w->text[2]) == 0);
+}
+
+int ctl_help(struct ctl_call *call)
+{
+	static const struct out_column none[] = {{"command", NULL}};
+	bool whole = call->w->n >= 2;
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < N_TOPICS; i++)
+		found += topic_matches(call, topics[i].words);
+	if (found == 0)
+		return ctl_fail(call, 1, -EINVAL,
+				"there is no help on '%.60s%s%.60s'; `help` lists "
+				"all commands",
+				call->w->text[1], call->w->n > 2 ? " " : "",
+				call->w->n > 2 ? call->w->text[2] : "");
+	out_begin(&call->out);
+	out_table_begin(&call->out, "commands", none, 0);
+	for (unsigned i = 0; i < N_TOPICS; i++) {
+		if (!topic_matches(call, topics[i].words))
+			continue;
+		out_text(&call->out, "%s\n%s", topics[i].usage, whole ? topics[i].text : "");
+		if (call->out.json)
+			out_row(&call->out,
+				json_pack("{s:s, s:s, s:s}", "command", topics[i].words, "usage",
+					  topics[i].usage, "text", topics[i].text));
+	}
+	out_table_end(&call->out);
+	if (!whole)
+		out_text(&call->out, "`help COMMAND` says more, as in `help port add`.\n");
+	out_end(&call->out);
+	return 0;
+}
+
+int ctl_version(struct ctl_call *call)
+{
+	out_text(&call->out, "vswd %s\n", VSW_VERSION);
+	out_begin(&call->out);
+	out_value(&call->out, "version", json_string(VSW_VERSION));
+	out_end(&call->out);
+	return 0;
+}

@@ -1,0 +1,85 @@
+# bash completion for vswctl(8), vswd(8) and vswsh(1)
+
+_vswctl_names() {
+	local kind=$1
+	vswctl "${_vswctl_options[@]}" -j show "$kind" 2>/dev/null |
+		sed 's/[{},]/\n/g' | sed -n 's/^ *"name" *: *"\([^"]*\)" *$/\1/p' | sort -u
+}
+
+_vswctl_complete() { # WORDS: offers those that begin with what is typed
+	local IFS=$' \t\n'
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
+_vswctl() {
+	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local i words=() _vswctl_options=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-r | -f)
+			[[ ${COMP_WORDS[i]} == -f ]] || _vswctl_options=(-r "${COMP_WORDS[i + 1]}")
+			((i++))
+			;;
+		-*) ;;
+		*) words+=("${COMP_WORDS[i]}") ;;
+		esac
+	done
+	case $previous in
+	-r)
+		mapfile -t COMPREPLY < <(compgen -d -- "$current")
+		return
+		;;
+	-f | vhost | rx | tx)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+		;;
+	nic)
+		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/class/net)" -- "$current")
+		return
+		;;
+	switch)
+		if ((${#words[@]} > 1)); then
+			_vswctl_complete "$(_vswctl_names switches)"
+			return
+		fi
+		;;
+	esac
+	case "${#words[@]} ${words[0]:-} ${words[1]:-}" in
+	"0 "*) _vswctl_complete "-r -j -f switch port show save help version" ;;
+	"1 switch "* | "1 port "*) _vswctl_complete "add set remove" ;;
+	"1 show "*) _vswctl_complete "switches ports fdb drops procs" ;;
+	"2 switch add"* | "2 port add"*) ;;
+	"2 switch "*) _vswctl_complete "$(_vswctl_names switches)" ;;
+	"2 port "*) _vswctl_complete "$(_vswctl_names ports)" ;;
+	"2 show "*) _vswctl_complete "$(_vswctl_names switches) $(_vswctl_names ports)" ;;
+	"3 switch add") _vswctl_complete "external internal private" ;;
+	*" switch add") _vswctl_complete "nic id device-id allow-management-os tap on off" ;;
+	*" switch set") _vswctl_complete "ageing stations mtu friendly-name" ;;
+	*" port add") _vswctl_complete "switch vhost tap nic pcap client server rx tx queues mac id" ;;
+	*" port set") _vswctl_complete "mac friendly-name max-stations" ;;
+	esac
+}
+
+_vswd() {
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	-c) mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}") ;;
+	-r | -s) mapfile -t COMPREPLY < <(compgen -d -- "${COMP_WORDS[COMP_CWORD]}") ;;
+	--poll) _vswctl_complete "adaptive always" ;;
+	--log-level) _vswctl_complete "error warn info debug" ;;
+	*) _vswctl_complete "-c -r -s --procs --memory --no-huge --pci --poll --log-level
+		--socket-group --socket-mode --help --version" ;;
+	esac
+}
+
+_vswsh() {
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	-p) _vswctl_complete "$(pidof vswd)" ;;
+	-r) mapfile -t COMPREPLY < <(compgen -d -- "${COMP_WORDS[COMP_CWORD]}") ;;
+	-z | -y) mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}") ;;
+	*) _vswctl_complete "-r -p help vswitch vport vnic proc fdb drops miniport mopen" ;;
+	esac
+}
+
+complete -F _vswctl vswctl
+complete -F _vswd vswd
+complete -F _vswsh vswsh

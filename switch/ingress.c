@@ -1,0 +1,72 @@
+#include "switch/ingress.h"
+
+#include "ports/nethdr.h"
+#include "ports/vnbl.h"
+#include "ports/vport.h"
+
+enum { ETHER_SIZE = 14, MAC_SIZE = 6 };
+
+// 01-80-C2-00-00-00 to -0F as the first six bytes on the wire, last nibble cleared.
+#define BRIDGE_RESERVED      0x00000000c28001ULL
+#define BRIDGE_RESERVED_MASK 0xf0ffffffffffULL
+#define MAC_MASK             0xffffffffffffULL
+#define MAC_MULTICAST        1ULL
+
+static uint64_t mac_at(const uint8_t *bytes);
+
+void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct vnbl_burst *burst,
+		   struct vport_stats *st)
+{
+	uint32_t frame_max = atomic_load_explicit(&sw->frame_max, memory_order_relaxed);
+	uint64_t bytes = 0;
+	unsigned passed = 0;
+
+	for (unsigned i = 0; i < burst->n; i++) {
+		struct vnbl *v = &burst->frames[i];
+		uint32_t size = v->frame_size;
+		unsigned reason;
+
+		v->src_port = rxq->port;
+		v->src_port_id = rxq->port->id;
+		v->src_nic_index = rxq->nic->nic_index;
+		reason = vnbl_vlan_strip(v) ? ingress_check(v, frame_max) : DROP_InvalidVlanFormat;
+		if (reason != DROP_COUNT) {
+			vnbl_drop(v, (uint8_t)reason);
+			vport_count_drop(st, DROP_IN, reason, 1);
+			continue;
+		}
+		passed++;
+		bytes += size;
+	}
+	st->rx_frames += passed;
+	st->rx_bytes += bytes;
+}
+
+unsigned ingress_check(const struct vnbl *v, uint32_t frame_max)
+{
+	uint64_t dst, src;
+
+	if (v->safe_size < ETHER_SIZE)
+		return DROP_InvalidFirstNBTooSmall;
+	dst = mac_at(v->hdr);
+	src = mac_at(v->hdr + MAC_SIZE);
+	if (v->frame_size > frame_max && nethdr_wire_size(v) > frame_max)
+		return DROP_MTUMismatch;
+	if ((dst & BRIDGE_RESERVED_MASK) == BRIDGE_RESERVED)
+		return DROP_BridgeReserved;
+	if ((src & MAC_MULTICAST) || src == 0)
+		return DROP_InvalidSourceMac;
+	if (dst == 0)
+		return DROP_InvalidDestMac;
+	return DROP_COUNT;
+}
+
+static uint64_t mac_at(const uint8_t *bytes)
+{
+	uint32_t low;
+	uint16_t high;
+
+	memcpy(&low, bytes, sizeof(low));
+	memcpy(&high, bytes + sizeof(low), sizeof(high));
+	return low | (uint64_t)high << 32;
+}

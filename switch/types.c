@@ -1,0 +1,78 @@
+/*
+ * Names every struct that a debugger may want to look at, once. This file makes no code: it is
+ * compiled for its type data alone, which btf_embed.sh puts into the program.
+ */
+#include "ports/eth_types.h"
+#include "ports/guest_mem_types.h"
+#include "ports/object_types.h"
+#include "ports/packet_types.h"
+#include "ports/pcap_types.h"
+#include "ports/tap_types.h"
+#include "ports/vhost_types.h"
+#include "ports/vnbl_types.h"
+#include "ports/vnic_types.h"
+#include "ports/vport_types.h"
+#include "ports/vring_types.h"
+#include "switch/btf_types.h"
+#include "switch/conf_types.h"
+#include "switch/fdb_types.h"
+#include "switch/proc_types.h"
+#include "switch/root_types.h"
+#include "switch/vswitch_types.h"
+
+// Some compilers (gcc 12) write the dimensions of an array the wrong way round. A reader sees
+// by this struct whether they are: the outer dimension is 2.
+struct vsw_btf_probe {
+	char outer2[2][3];
+};
+
+union vsw_types {
+	// ports
+	struct capture *capture;
+	struct eth *eth;
+	struct guest_mem *guest_mem;
+	struct guest_region *guest_region;
+	struct object *object;
+	struct packet *packet;
+	struct pcap_nic *pcap_nic;
+	struct replay *replay;
+	struct tap *tap;
+	struct vhost *vhost;
+	struct vhost_ring *vhost_ring;
+	struct virtq *virtq;
+	struct virtq_avail *virtq_avail;
+	struct virtq_desc *virtq_desc;
+	struct virtq_used *virtq_used;
+	struct virtq_used_elem *virtq_used_elem;
+	struct vnbl *vnbl;
+	struct vnbl_burst *vnbl_burst;
+	struct vnbl_offload *vnbl_offload;
+	struct vnbl_piece *vnbl_piece;
+	struct vnic *vnic;
+	struct vnic_rxq *vnic_rxq;
+	struct vnic_txq *vnic_txq;
+	struct vport *vport;
+	struct vport_stats *vport_stats;
+
+	// switch
+	struct conf *conf;
+	struct conf_port *conf_port;
+	struct conf_switch *conf_switch;
+	struct fdb *fdb;
+	struct fdb_bucket *fdb_bucket;
+	struct fdb_entry *fdb_entry;
+	struct fdb_port *fdb_port;
+	struct miniport *miniport;
+	struct mopen *mopen;
+	struct proc *proc;
+	struct proc_conf *proc_conf;
+	struct proc_rxq *proc_rxq;
+	struct vsw_root *vsw_root;
+	struct vswitch *vswitch;
+	struct vswitch_map *vswitch_map;
+
+	struct vsw_btf_probe *vsw_btf_probe;
+};
+
+extern union vsw_types vsw_types;
+union vsw_types vsw_types;

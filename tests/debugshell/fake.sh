@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Everything that the shell shows of a healthy vswd made by hand, running and stopped, then of
+# one that is damaged in every way we could think of.
+. "$(dirname "$0")/lib.sh"
+
+everything() {
+	for command in help vport vnic proc fdb drops miniport mopen "vport ext:internal" \
+		"vnic vm3" "proc 0" "proc proc0" "fdb ext" "fdb ext:internal" "drops ext" \
+		"drops vm3" "help fdb"; do
+		echo "> $command"
+		# shellcheck disable=SC2086
+		"$VSWSH" -p "$1" $command || echo "result $?"
+	done 2>&1 | without_note | sed "s:$BUILD:BUILD:"
+}
+
+fake "$FAKE" healthy
+switches "$fake" 2>&1 | without_note | same vswitch.out
+everything "$fake" | same healthy.out
+
+# All ways to write a command are one, and an address alone shows what is there.
+ext=$(address "$fake" "External Demo")
+for words in '!nvkd.vswitch' '!vswitch'; do
+	cmp <("$VSWSH" -p "$fake" vswitch 2>/dev/null) <("$VSWSH" -p "$fake" "$words" 2>/dev/null) || fail "$words"
+done
+"$VSWSH" -p "$fake" vswitch "$ext" >"$dir/by_address" 2>/dev/null
+for words in "vswitch ext" "vswitch 0x$ext" "vswitch ${ext:0:8}\`${ext:8}" "$ext" \
+	"!nvkd.vswitch $ext" "vswitch ${ext#0000}"; do
+	# shellcheck disable=SC2086
+	cmp "$dir/by_address" <("$VSWSH" -p "$fake" $words 2>/dev/null) || fail "$words"
+	cmp "$dir/by_address" <(echo "$words" | "$VSWSH" -p "$fake" 2>/dev/null) || fail "$words, typed"
+done
+cmp "$dir/by_address" <(echo 'vswitch "External Demo"' | "$VSWSH" -p "$fake" 2>/dev/null) || fail "quotes"
+
+# Every address that is printed is a command: none is told to be rubbish, but that of the
+# buckets and of rings, which are no objects.
+everything "$fake" | grep -v Buckets | grep -oE '0000[5-7][0-9a-f]{11}' | sort -u >"$dir/addresses"
+[ "$(wc -l <"$dir/addresses")" -ge 20 ] || fail "too few addresses"
+while read -r address; do
+	"$VSWSH" -p "$fake" "$address" >"$dir/shown" 2>&1 || fail "$address shows nothing"
+	grep -q "$address" "$dir/shown" || fail "$address shows something else"
+done <"$dir/addresses"
+
+# The process is not asked.
+kill -STOP "$fake"
+switches "$fake" 2>&1 | without_note | same vswitch.out
+everything "$fake" | same healthy.out
+kill -CONT "$fake"
+
+fake "$FAKE" damaged
+for command in vswitch "vswitch ext" "vswitch int" "vswitch priv" vport vnic proc "proc 0" fdb \
+	"fdb ext" drops miniport mopen; do
+	echo "> $command"
+	# shellcheck disable=SC2086
+	"$VSWSH" -p "$fake" $command 2>&1 || echo "result $?"
+done | without_note | same damaged.out
+
+# A big table takes seconds, not minutes.
+fake "$FAKE" 1000000
+start=$SECONDS
+[ "$("$VSWSH" -p "$fake" fdb ext 2>/dev/null | grep -c Learned)" -ge 1000000 ] || fail "stations are missing"
+[ $((SECONDS - start)) -le 20 ] || fail "a million stations took $((SECONDS - start)) s"
