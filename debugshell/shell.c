@@ -67,11 +67,11 @@ int shell_run(struct shell *sh, int argc, char **argv)
 	int err;
 
 	sh->troubles = 0;
+	// First, so that whatever changes from here on is noticed.
+	sh->generation = walk_generation(sh);
 	err = root_read(sh, &why);
-	if (err == 0) {
-		sh->generation = walk_generation(sh);
+	if (err == 0)
 		err = cmd_run(sh, argc, argv, &why);
-	}
 	if (err < 0) {
 		fflush(stdout);
 		fprintf(stderr, "vswsh: %s\n", why.text);

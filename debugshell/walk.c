@@ -39,6 +39,8 @@ static int check_header(tgt_addr addr, const struct object *obj, struct why *why
 static int check_type(const struct type_map *map, tgt_addr addr, const struct object *obj,
 		      enum object_type type, struct why *why);
 static uint32_t changes_of(struct shell *sh, tgt_addr addr);
+static uint64_t mix_vswitch(struct shell *sh, uint64_t hash, tgt_addr addr);
+static uint64_t mix_proc(struct shell *sh, uint64_t hash, tgt_addr addr);
 static uint64_t mix(uint64_t hash, uint64_t value);
 static void read_ports(struct shell *sh, struct walk_vswitch *v);
 static int find_vswitch(struct shell *sh, const char *word, tgt_addr *ret);
@@ -161,27 +163,17 @@ void walk_trouble(struct shell *sh, const char *indent, const char *title, tgt_a
 uint64_t walk_generation(struct shell *sh)
 {
 	struct vsw_root *root = malloc(sizeof(*root));
-	struct proc *proc = aligned_alloc(64, sizeof(*proc));
 	const struct type_map *map;
 	uint64_t generation = 0;
 	struct why why;
 
-	if (root != NULL && proc != NULL &&
-	    shell_map(sh, "vsw_root", sizeof(*root), &map, &why) == 0 &&
+	if (root != NULL && shell_map(sh, "vsw_root", sizeof(*root), &map, &why) == 0 &&
 	    type_read(sh->target, map, sh->root_addr, root) == 0) {
-		generation = mix(root->n_vswitches, root->n_procs);
-		for (uint32_t i = 0; i < root->n_vswitches && i < CONF_SWITCHES_MAX; i++) {
-			tgt_addr addr = tgt_ptr(root->vswitches[i]);
-
-			generation = mix(generation, addr.v);
-			generation = mix(generation, changes_of(sh, addr));
-		}
-		for (uint32_t i = 0; i < root->n_procs && i < PROC_MAX; i++) {
-			if (walk_object(sh, tgt_ptr(root->procs[i]), OBJECT_PROC, proc, &why) >= 0)
-				generation = mix(generation, tgt_ptr(proc->conf).v);
-		}
+		for (uint32_t i = 0; i < root->n_vswitches && i < CONF_SWITCHES_MAX; i++)
+			generation = mix_vswitch(sh, generation, tgt_ptr(root->vswitches[i]));
+		for (uint32_t i = 0; i < root->n_procs && i < PROC_MAX; i++)
+			generation = mix_proc(sh, generation, tgt_ptr(root->procs[i]));
 	}
-	free(proc);
 	free(root);
 	return generation;
 }
@@ -288,6 +280,32 @@ static uint32_t changes_of(struct shell *sh, tgt_addr addr)
 	struct why why;
 
 	return read_header(sh, addr, &obj, &why) == 0 ? obj.changes : 1;
+}
+
+// A new switch may stand where an old one stood; it has another id.
+static uint64_t mix_vswitch(struct shell *sh, uint64_t hash, tgt_addr addr)
+{
+	struct vswitch sw = {.n_ports = 0};
+	struct why why;
+
+	walk_object(sh, addr, OBJECT_VSWITCH, &sw, &why);
+	hash = mix(hash, addr.v);
+	hash = mix(hash, sw.obj.changes);
+	for (size_t i = 0; i < sizeof(sw.id); i++)
+		hash = mix(hash, (uint8_t)sw.id[i]);
+	return hash;
+}
+
+// What it polls is replaced as a whole when a queue comes or goes.
+static uint64_t mix_proc(struct shell *sh, uint64_t hash, tgt_addr addr)
+{
+	struct proc *proc = aligned_alloc(64, sizeof(*proc));
+	struct why why;
+
+	if (proc != NULL && walk_object(sh, addr, OBJECT_PROC, proc, &why) >= 0)
+		hash = mix(hash, tgt_ptr(proc->conf).v);
+	free(proc);
+	return hash;
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value)

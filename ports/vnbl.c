@@ -19,6 +19,7 @@ enum {
 
 // What a frame keeps beside its data while it waits as an mbuf.
 struct vnbl_meta {
+	struct rte_mbuf *link;
 	struct vnbl_offload offload;
 	uint16_t vlan_tci;
 	uint16_t vlan_tpid;
@@ -41,10 +42,12 @@ int vnbl_init(unsigned n_mbufs)
 		      "without hugepages an mbuf must not cross a page");
 	static_assert(VNBL_FRAME_MAX <= POOL_DATA * (VNBL_PIECES_MAX + 1), "a chain fits a VNBL");
 
-	pool = rte_pktmbuf_pool_create(
+	// DPDK's default pool is a ring in which a proc waits for another that was put off its core
+	// half-way; the lock-free stack lets nobody wait.
+	pool = rte_pktmbuf_pool_create_by_ops(
 		"vnbl", n_mbufs, n_mbufs / 4 < POOL_CACHE ? 0 : POOL_CACHE,
 		RTE_ALIGN_CEIL(sizeof(struct vnbl_meta), RTE_MBUF_PRIV_ALIGN),
-		POOL_DATA + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+		POOL_DATA + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY, "lf_stack");
 	return pool == NULL ? -ENOMEM : 0;
 }
 
@@ -110,6 +113,13 @@ void vnbl_from_mbuf(struct vnbl *v, struct rte_mbuf *m)
 	v->src_nic_index = meta->src_nic_index;
 	v->flags = meta->flags;
 	take_mbuf(v, m);
+}
+
+struct rte_mbuf **vnbl_mbuf_link(struct rte_mbuf *m)
+{
+	struct vnbl_meta *meta = rte_mbuf_to_priv(m);
+
+	return &meta->link;
 }
 
 unsigned vnbl_extend(struct vnbl *v, unsigned size)

@@ -20,3 +20,9 @@ struct rte_mbuf *vnbl_copy_to_mbuf(const struct vnbl *v);
  * frees it.
  */
 void vnbl_from_mbuf(struct vnbl *v, struct rte_mbuf *m);
+
+/**
+ * Where a waiting frame keeps the link to the next one of its list; not a part of the mbuf's
+ * chain. For who holds 'm' between the two functions above.
+ */
+struct rte_mbuf **vnbl_mbuf_link(struct rte_mbuf *m);

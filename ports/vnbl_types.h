@@ -82,11 +82,11 @@ struct vnbl {
 	uint8_t src_nic_index;    // SourceNicIndex
 	uint8_t flags;            // enum vnbl_flags
 	uint8_t n_pieces;
-	uint8_t drop;                 // enum drop_reason, with VNBL_DROPPED
-	struct vnbl_offload offload;  // 10 bytes
-	uint16_t slot;                // the receiving ring's own number for this frame
-	uint16_t dst_slot;            // vport slot in the switch, or VNBL_DST_*; set by the lookup
-	uint32_t hash;                // of the destination key, for prefetching
+	uint8_t drop;                // enum drop_reason, with VNBL_DROPPED
+	struct vnbl_offload offload; // 10 bytes
+	uint16_t slot;               // the receiving ring's own number for this frame
+	uint16_t dst_slot;           // vport slot in the switch, or VNBL_DST_*; set by the lookup
+	uint32_t pad;
 	struct rte_mbuf *mbuf;        // owns the data, or NULL; given up by vnbl_release()
 	const struct vport *src_port; // valid for the burst
 

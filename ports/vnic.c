@@ -8,7 +8,6 @@
 
 #include <rte_mbuf.h>
 #include <rte_rcu_qsbr.h>
-#include <rte_ring.h>
 
 #include "ports/copy.h"
 #include "ports/object.h"
@@ -34,6 +33,7 @@ static int event_fd = -1;
 static int create_of_kind(const struct vnic_conf *conf, struct vnic **ret, struct errtext *e);
 static bool txq_try(struct vnic_txq *txq, unsigned proc);
 static bool txq_release(struct vnic_txq *txq, unsigned proc);
+static bool inbox_waits(const struct vnic_txq *txq);
 static void inbox_leave(struct vnic_txq *txq, struct vnbl *const frames[], unsigned n,
 			struct vport_stats *st);
 static void inbox_send(struct vnic *nic, unsigned q, struct vport_stats *st);
@@ -97,16 +97,7 @@ int vnic_create(const struct vnic_conf *conf, struct vnic **ret, struct errtext 
 	nic->n_queues = conf->queues;
 	if (conf->path != NULL && nic->path[0] == '\0')
 		snprintf(nic->path, sizeof(nic->path), "%s", conf->path);
-	for (unsigned q = 0; q < VNIC_QUEUES_MAX; q++) {
-		atomic_store_explicit(&nic->rxq[q].proc, VNIC_PROC_NONE, memory_order_relaxed);
-		nic->rxq[q].index = (uint16_t)q;
-	}
-	rc = vnic_queues_init(nic);
-	if (rc < 0) {
-		vnic_queues_fini(nic);
-		nic->ops->destroy(nic);
-		return errtext_set(e, rc, "not enough memory for the NIC's queues");
-	}
+	vnic_queues_init(nic);
 	vnic_set_state(nic, VNIC_STATE_CREATED, 0, "not started");
 	*ret = nic;
 	return 0;
@@ -224,7 +215,7 @@ void vnic_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], unsigned
 		n = 0;
 	}
 	do {
-		if (rte_ring_count(txq->inbox) > 0)
+		if (inbox_waits(txq))
 			inbox_send(nic, q, st);
 		if (n > 0)
 			nic->ops->tx(nic, q, frames, n, st);
@@ -292,33 +283,24 @@ void vnic_set_state(struct vnic *nic, enum vnic_state state, int err, const char
 	object_change_end(&nic->obj);
 }
 
-int vnic_queues_init(struct vnic *nic)
+void vnic_queues_init(struct vnic *nic)
 {
-	for (unsigned q = 0; q < nic->n_queues; q++) {
-		size_t size = (size_t)rte_ring_get_memsize(VNIC_INBOX_SIZE);
-		struct rte_ring *ring = aligned_alloc(64, size);
-
-		if (ring == NULL)
-			return -ENOMEM;
-		rte_ring_init(ring, "inbox", VNIC_INBOX_SIZE, RING_F_SC_DEQ);
-		nic->txq[q].inbox = ring;
+	for (unsigned q = 0; q < VNIC_QUEUES_MAX; q++) {
+		atomic_store_explicit(&nic->rxq[q].proc, VNIC_PROC_NONE, memory_order_relaxed);
+		nic->rxq[q].index = (uint16_t)q;
 		nic->txq[q].index = q;
 	}
-	return 0;
 }
 
 void vnic_queues_fini(struct vnic *nic)
 {
 	for (unsigned q = 0; q < VNIC_QUEUES_MAX; q++) {
-		struct rte_ring *ring = nic->txq[q].inbox;
-		void *m;
+		struct rte_mbuf *next, *m = atomic_exchange(&nic->txq[q].inbox, NULL);
 
-		if (ring == NULL)
-			continue;
-		while (rte_ring_sc_dequeue(ring, &m) == 0)
+		for (; m != NULL; m = next) {
+			next = *vnbl_mbuf_link(m);
 			rte_pktmbuf_free(m);
-		free(ring);
-		nic->txq[q].inbox = NULL;
+		}
 	}
 }
 
@@ -357,39 +339,67 @@ static bool txq_try(struct vnic_txq *txq, unsigned proc)
 static bool txq_release(struct vnic_txq *txq, unsigned proc)
 {
 	atomic_exchange_explicit(&txq->lock, 0, memory_order_seq_cst);
-	return rte_ring_count(txq->inbox) > 0 && txq_try(txq, proc);
+	return inbox_waits(txq) && txq_try(txq, proc);
+}
+
+static bool inbox_waits(const struct vnic_txq *txq)
+{
+	return atomic_load_explicit(&txq->inbox, memory_order_relaxed) != NULL;
 }
 
 static void inbox_leave(struct vnic_txq *txq, struct vnbl *const frames[], unsigned n,
 			struct vport_stats *st)
 {
 	for (unsigned i = 0; i < n; i++) {
-		struct rte_mbuf *m = vnbl_copy_to_mbuf(frames[i]);
+		struct rte_mbuf *m;
 
-		if (m == NULL) {
-			vport_count_drop(st, DROP_OUT, DROP_Resources, 1);
-		} else if (rte_ring_mp_enqueue(txq->inbox, m) != 0) {
-			rte_pktmbuf_free(m);
+		if (atomic_fetch_add_explicit(&txq->waiting, 1, memory_order_relaxed) >=
+		    VNIC_INBOX_SIZE) {
+			atomic_fetch_sub_explicit(&txq->waiting, 1, memory_order_relaxed);
 			vport_count_drop(st, DROP_OUT, DROP_Busy, 1);
+			continue;
 		}
+		m = vnbl_copy_to_mbuf(frames[i]);
+		if (m == NULL) {
+			atomic_fetch_sub_explicit(&txq->waiting, 1, memory_order_relaxed);
+			vport_count_drop(st, DROP_OUT, DROP_Resources, 1);
+			continue;
+		}
+		*vnbl_mbuf_link(m) = atomic_load_explicit(&txq->inbox, memory_order_relaxed);
+		while (!atomic_compare_exchange_weak_explicit(&txq->inbox, vnbl_mbuf_link(m), m,
+							      memory_order_seq_cst,
+							      memory_order_relaxed))
+			continue;
 	}
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+// Takes the whole inbox at once, turns it round, and sends it in the order of arrival.
 static void inbox_send(struct vnic *nic, unsigned q, struct vport_stats *st)
 {
 	struct vnbl frames[INBOX_CHUNK], *pointers[INBOX_CHUNK];
-	void *mbufs[INBOX_CHUNK];
-	unsigned n;
+	struct rte_mbuf *next, *ordered = NULL;
+	struct rte_mbuf *m =
+		atomic_exchange_explicit(&nic->txq[q].inbox, NULL, memory_order_acquire);
 
-	while ((n = rte_ring_sc_dequeue_burst(nic->txq[q].inbox, mbufs, INBOX_CHUNK, NULL)) > 0) {
-		for (unsigned i = 0; i < n; i++) {
-			vnbl_from_mbuf(&frames[i], mbufs[i]);
-			pointers[i] = &frames[i];
+	for (; m != NULL; m = next) {
+		next = *vnbl_mbuf_link(m);
+		*vnbl_mbuf_link(m) = ordered;
+		ordered = m;
+	}
+	while (ordered != NULL) {
+		unsigned n = 0;
+
+		for (; ordered != NULL && n < INBOX_CHUNK; ordered = next) {
+			next = *vnbl_mbuf_link(ordered);
+			vnbl_from_mbuf(&frames[n], ordered);
+			pointers[n] = &frames[n];
+			n++;
 		}
 		nic->ops->tx(nic, q, pointers, n, st);
 		for (unsigned i = 0; i < n; i++)
 			vnbl_release(&frames[i]);
+		atomic_fetch_sub_explicit(&nic->txq[q].waiting, n, memory_order_relaxed);
 	}
 }
 

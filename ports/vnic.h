@@ -38,12 +38,12 @@ struct vnic_conf {
 	const char *path;    // vhost: socket; tap, packet: interface; eth: PCI address or vdev:...
 	const char *pcap_rx; // pcap: file to replay, or NULL
 	const char *pcap_tx; // pcap: file to capture to, "-" = the caller's pipe (pcap_fd), or NULL
-	int pcap_fd;         // pcap tx "-": where to write; borrowed, the NIC works on a dup()
-	bool server;         // vhost: we own the socket
-	uint16_t queues;     // 1
-	uint32_t mtu;        // bytes, L3 payload
-	uint8_t mac[6];      // address to give to a host TAP; all zero = let the kernel choose
-	uint64_t features;   // vhost: virtio features to offer; 0 = all that we have
+	int pcap_fd; // pcap tx "-": where to write; owned by the NIC, also when it cannot be made
+	bool server; // vhost: we own the socket
+	uint16_t queues;   // 1
+	uint32_t mtu;      // bytes, L3 payload
+	uint8_t mac[6];    // address to give to a host TAP; all zero = let the kernel choose
+	uint64_t features; // vhost: virtio features to offer; 0 = all that we have
 };
 
 /**

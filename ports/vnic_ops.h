@@ -108,8 +108,8 @@ uint64_t vhost_features(const struct vnic *nic);
 bool vhost_trouble(const struct vnic *nic, char *text, size_t size);
 
 /**
- * Makes and frees the tx queues' inboxes; vnic_create() and vnic_destroy() do it for the
- * kinds. Main thread. -ENOMEM: call vnic_queues_fini() all the same.
+ * Prepares the queues, and frees what waits in them; vnic_create() and vnic_destroy() do it for the
+ * kinds. Main thread.
  */
-int vnic_queues_init(struct vnic *nic);
+void vnic_queues_init(struct vnic *nic);
 void vnic_queues_fini(struct vnic *nic);

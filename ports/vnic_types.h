@@ -24,7 +24,7 @@
 #include "ports/object_types.h"
 #include "ports/vport_types.h"
 
-struct rte_ring;
+struct rte_mbuf;
 struct vnic_ops;
 
 #define VNIC_KINDS(X)                                                                              \
@@ -80,7 +80,8 @@ struct vnic_rxq {
 struct vnic_txq {
 	alignas(64) _Atomic uint32_t lock; // 0 free, else 1 + number of the proc that holds it
 	uint32_t index;
-	struct rte_ring *inbox; // mbufs that found the lock taken; multi-producer
+	_Atomic(struct rte_mbuf *) inbox; // frames that found the lock taken, the latest first
+	_Atomic uint32_t waiting;         // frames in the inbox
 
 	// Written by the holder of 'lock'.
 	uint64_t notifications; // wake-ups sent to the peer

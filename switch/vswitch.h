@@ -29,7 +29,7 @@ int vswitch_update(struct vswitch *sw, const struct conf_switch *conf, struct er
 
 /**
  * Adds a port: vport, vnic, table slot, proc. 'pcap_fd' is the pipe of a temporary capture
- * port, or -1; the caller keeps it, the port works on a dup().
+ * port, or -1; it is the port's from then on, also on failure.
  */
 int vswitch_port_add(struct vswitch *sw, const struct conf_port *conf, enum vswitch_origin origin,
 		     int pcap_fd, struct vport **ret, struct errtext *e);

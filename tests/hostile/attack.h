@@ -52,8 +52,11 @@ extern const struct attack attacks_message[];
 void attack_sleep_ms(long ms);
 double attack_now(void);
 
-/** Attacker's guest: 'n' numbered frames to p, and takes what comes; the rings must be sane. */
-void attack_traffic(struct attack_ctx *c, unsigned n);
+/**
+ * Attacker's guest: sends 'n' numbered frames to p, and takes what has come; returns how many of
+ * p's. The rings must be sane.
+ */
+unsigned attack_traffic(struct attack_ctx *c, unsigned n);
 
 /** True when frames pass both ways between the attacker and p within two seconds. */
 bool attack_works(struct attack_ctx *c);

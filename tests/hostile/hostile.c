@@ -19,6 +19,7 @@ static const struct attack *const groups[] = {attacks_ring, attacks_receive, att
 					      attacks_message};
 
 static bool set_up(struct daemon *d, struct honest *h, char sockets[5][80]);
+static unsigned take_pokes(struct attack_ctx *c);
 static bool selected(const char *name, int argc, char **argv);
 static bool run_attack(struct attack_ctx *c, const struct attack *a);
 static bool was_noticed(struct attack_ctx *c, const struct attack *a,
@@ -99,7 +100,7 @@ int attack_guest(struct attack_ctx *c, void (*prepare)(struct guest_conf *conf),
 	return ret;
 }
 
-void attack_traffic(struct attack_ctx *c, unsigned n)
+unsigned attack_traffic(struct attack_ctx *c, unsigned n)
 {
 	char frame[GUEST_MAX_FRAME];
 
@@ -114,31 +115,35 @@ void attack_traffic(struct attack_ctx *c, unsigned n)
 			break;
 	}
 	guest_flush(c->g, 0);
-	while (guest_recv(c->g, 0, NULL, frame, sizeof(frame)) != -EAGAIN)
-		;
+	return take_pokes(c);
+}
+
+// Takes all frames that have come; returns how many of them were p's, and whole.
+static unsigned take_pokes(struct attack_ctx *c)
+{
+	char frame[GUEST_MAX_FRAME];
+	struct tframe_info info;
+	unsigned pokes = 0;
+
+	for (;;) {
+		int length = guest_recv(c->g, 0, NULL, frame, sizeof(frame));
+		if (length == -EAGAIN)
+			return pokes;
+		if (length > 0 && tframe_check(frame, (uint32_t)length, &info) == TFRAME_GOOD &&
+		    info.stream == HONEST_STREAM_POKE)
+			pokes++;
+	}
 }
 
 bool attack_works(struct attack_ctx *c)
 {
 	uint64_t goal = c->honest->attacker_good + 20;
 	double end = attack_now() + 2;
-	unsigned pokes = 0, sent = 0;
-	struct tframe_info info;
-	char frame[4096];
+	unsigned pokes = 0;
 
 	while (attack_now() < end) {
 		// A port that has just come up may miss the first ones.
-		if (sent++ < 1000)
-			attack_traffic(c, 1);
-		for (;;) {
-			int length = guest_recv(c->g, 0, NULL, frame, sizeof(frame));
-			if (length == -EAGAIN)
-				break;
-			if (length > 0 &&
-			    tframe_check(frame, (uint32_t)length, &info) == TFRAME_GOOD &&
-			    info.stream == HONEST_STREAM_POKE)
-				pokes++;
-		}
+		pokes += attack_traffic(c, 1);
 		if (c->honest->attacker_good >= goal && pokes >= 3)
 			return true;
 		attack_sleep_ms(1);

@@ -364,10 +364,9 @@ static void a_tap_moved_away_still_works(void **state)
 	const struct virtio_net_hdr h = {0};
 	struct vnic *nic = make_started("t0");
 	struct vnbl v, *frames[1] = {&v};
-	struct netlink_link link;
-
-	char command[256];
 	const int pid = (int)getpid();
+	struct netlink_link link;
+	char command[256];
 
 	snprintf(command, sizeof(command),
 		 "ip netns add vsw-%d && ip link set t0 netns vsw-%d && "

@@ -130,6 +130,7 @@ static void run(struct host *h, const struct host_conf *conf)
 				if (atomic_load(&polled[i]))
 					vnic_tick(nics[i]);
 		look(h);
+		atomic_store(&h->steps, step);
 		log_drain();
 		usleep(STEP_US);
 	}
@@ -210,6 +211,7 @@ static void *proc_main(void *arg)
 			if (atomic_load_explicit(&polled[i], memory_order_acquire))
 				n += forward(&burst, i);
 		idle = n > 0 ? 0 : idle + 1;
+		atomic_fetch_add_explicit(&h->loops, 1, memory_order_relaxed);
 		rte_rcu_qsbr_quiescent(rcu, 0);
 		if (idle > IDLE_SPINS)
 			sleep_on_rings(h);

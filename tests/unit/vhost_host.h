@@ -45,6 +45,8 @@ struct host {
 	pid_t pid;
 	_Atomic uint32_t ready;
 	_Atomic uint32_t command; // enum host_command; back to HOST_NONE when done
+	_Atomic uint32_t steps;   // of the main loop
+	_Atomic uint32_t loops;   // of the proc
 	_Atomic uint32_t sleeps;  // times that the proc slept on the rings' fds
 	struct host_nic nic[HOST_NICS];
 };

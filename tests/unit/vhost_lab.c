@@ -181,5 +181,16 @@ void lab_exchange_both(struct lab *lab, unsigned n)
 
 void lab_settle(struct lab *lab, unsigned i, bool connected)
 {
-	WAIT_FOR((lab->host->nic[i].state == VNIC_STATE_CONNECTED) == connected);
+	const struct host_nic *n = &lab->host->nic[i];
+	int64_t until = lab_now_ms() + LAB_WAIT_MS;
+
+	while ((n->state == VNIC_STATE_CONNECTED) != connected && lab_now_ms() < until)
+		usleep(2000);
+	if ((n->state == VNIC_STATE_CONNECTED) != connected)
+		print_error("NIC %u does not become %s (%s); the switch %s, main step %u, proc "
+			    "loop %u\n",
+			    i, connected ? "connected" : "disconnected", n->why,
+			    host_lives(lab->host) ? "lives" : "is dead", lab->host->steps,
+			    lab->host->loops);
+	assert_true((n->state == VNIC_STATE_CONNECTED) == connected);
 }

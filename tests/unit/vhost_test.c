@@ -416,8 +416,8 @@ static void errors_name_the_remedy(void **state)
 	h = lab_start(&conf);
 	assert_non_null(h);
 	assert_non_null(strstr(h->nic[0].start_error, "groupadd"));
-	assert_int_equal(access(lab_paths[0], F_OK), -1);
 	assert_int_equal(lab_quit(h), 0);
+	assert_int_equal(access(lab_paths[0], F_OK), -1);
 }
 
 int main(void)

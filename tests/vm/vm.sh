@@ -19,51 +19,57 @@ vm_image() {
 	[[ -z ${vm_kernel:-} || ! -s $vm_kernel || ! -s $vm_initrd ]] || return 0
 	package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
 		awk '/Depends: linux-image-/ { print $2; exit }')
-	tag=$(sha256sum "$vm_lib/guest-init" "$(command -v busybox)" | sha256sum | cut -c1-12)
-	vm_kernel=$VM_CACHE/vmlinuz-$package
-	vm_initrd=$VM_CACHE/initrd-$package-$tag
-	[[ -s $vm_kernel && -s $vm_initrd ]] && return
-
 	if [[ -z $package ]]; then
-		echo "vm: apt knows no linux-image-cloud-amd64; try apt-get update" >&2
-		return 1
+		# Without package lists, what is cached will do.
+		package=$(find "$VM_CACHE" -maxdepth 1 -name 'linux-image-*' -printf '%f\n' 2>/dev/null |
+			sort -V | tail -n 1)
 	fi
+	tag=$(cat "$vm_lib/guest-init" "$vm_lib/vm.sh" "$(command -v busybox)" | sha256sum | cut -c1-12)
+	vm_kernel=$VM_CACHE/$package/vmlinuz
+	vm_initrd=$VM_CACHE/$package/initrd-$tag
+	[[ ! -s $vm_kernel || ! -s $vm_initrd ]] || return 0
+
 	mkdir -p "$VM_CACHE"
 	tmp=$(mktemp -d "$VM_CACHE/new.XXXXXX")
 	chmod 755 "$tmp"
-	if ! (vm_image_make "$tmp" "$package") >"$tmp/log" 2>&1; then
-		cat "$tmp/log" >&2
-		echo "vm: cannot make the VM image from $package" >&2
+	if ! (vm_image_make "$tmp" "$package" "$vm_initrd") >"$tmp/log" 2>&1; then
+		tail -n 20 "$tmp/log" >&2
+		echo "vm: cannot make the VM image from '$package'; apt-get update may help" >&2
 		rm -rf "$tmp"
 		return 1
 	fi
-	mv "$tmp/vmlinuz" "$vm_kernel"
-	mv "$tmp/initrd" "$vm_initrd"
 	rm -rf "$tmp"
 }
 
+# Kernel and modules come out of Debian's package, which is downloaded once.
 vm_image_make() {
 	set -e
-	local tmp=$1 package=$2 modules
+	local tmp=$1 package=$2 initrd=$3 modules
 	cd "$tmp"
-	apt-get -q -o APT::Sandbox::User=root download "$package"
-	dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards ./boot/'vmlinuz-*' \
-		./lib/modules/'*'/kernel/drivers/virtio/'virtio*' \
-		./lib/modules/'*'/kernel/drivers/net/virtio_net.'*' \
-		./lib/modules/'*'/kernel/drivers/net/net_failover.'*' \
-		./lib/modules/'*'/kernel/net/core/failover.'*'
-	mkdir -p root/bin root/dev root/proc root/sys root/modules
+	modules='virtio|virtio_ring|virtio_pci|virtio_pci_modern_dev|virtio_pci_legacy_dev'
+	modules+='|failover|net_failover|virtio_net'
+	if [[ ! -s $VM_CACHE/$package/vmlinuz ]]; then
+		apt-get -q -o APT::Sandbox::User=root download "$package"
+		dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards ./boot/'vmlinuz-*' \
+			./lib/modules/'*'/kernel/drivers/virtio ./lib/modules/'*'/kernel/drivers/net \
+			./lib/modules/'*'/kernel/net/core
+		mkdir -p new/modules
+		find lib -regextype posix-extended -regex ".*/($modules)\.ko(\.xz)?" \
+			-exec cp {} new/modules/ \;
+		find new/modules -name '*.xz' -exec unxz {} +
+		[[ -e new/modules/virtio_net.ko ]]
+		mv boot/vmlinuz-* new/vmlinuz
+		rm -rf "${VM_CACHE:?}/$package"
+		mv new "$VM_CACHE/$package"
+	fi
+	mkdir -p root/bin root/dev root/proc root/sys
+	cp -r "$VM_CACHE/$package/modules" root/modules
 	cp "$(command -v busybox)" root/bin/busybox
 	cp "$vm_lib/guest-init" root/init
 	chmod 755 root/init root/bin/busybox
-	modules='virtio|virtio_ring|virtio_pci|virtio_pci_modern_dev|virtio_pci_legacy_dev'
-	modules+='|failover|net_failover|virtio_net'
-	find lib -regextype posix-extended -regex ".*/($modules)\.ko(\.xz|\.zst|\.gz)?" \
-		-exec cp {} root/modules/ \;
-	find root/modules -name '*.xz' -exec unxz {} +
-	[[ -e root/modules/virtio_net.ko ]]
 	(cd root && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) | gzip -1 >initrd
-	cp boot/vmlinuz-* vmlinuz
+	rm -f "$VM_CACHE/$package"/initrd-*
+	mv initrd "$initrd"
 }
 
 # KVM only where the processor says that it virtualizes: /dev/kvm alone may hang.

@@ -1,0 +1,202 @@
+/*
+ * Random commands, most of them right, some wrong. After each: a refused one has changed
+ * nothing; the text of the configuration read again gives the same text; no port id was given
+ * out twice in the life of a switch.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "switch/conf_value.h"
+#include "tests/unit/conf_fixture.h"
+
+enum { ROUNDS = 12, COMMANDS = 400, NAMES = 8 };
+
+static uint64_t seed;
+
+static unsigned roll(unsigned n)
+{
+	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (unsigned)(seed >> 33) % n;
+}
+
+static const char *pick(const char *const words[], unsigned n)
+{
+	return words[roll(n)];
+}
+
+#define PICK(...)                                                                                  \
+	pick((const char *const[]){__VA_ARGS__},                                                   \
+	     sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static void make_switch_command(char *line, size_t size)
+{
+	unsigned n = roll(4);
+
+	switch (roll(4)) {
+	case 0:
+		snprintf(line, size, "switch add \"sw %u\" %s", n, PICK("private", "internal"));
+		return;
+	case 1:
+		snprintf(line, size, "switch add \"sw %u\" external nic %s%u %s", n,
+			 PICK("eth", "0000:00:0", "vdev:net_null", "bad/"), roll(3),
+			 PICK("", "allow-management-os off", "tap mine", "retired-ids 9,11-13"));
+		return;
+	case 2:
+		snprintf(line, size, "switch set \"sw %u\" %s %u friendly-name \"%s\"", n,
+			 PICK("ageing", "mtu", "stations", "colour"), 500 + roll(9000),
+			 PICK("", "A \\\"name\\\"", "\\\\", "caf\xc3\xa9"));
+		return;
+	default:
+		if (roll(3) == 0)
+			snprintf(line, size, "switch remove \"sw %u\"", n);
+		else
+			snprintf(line, size, "port set \"sw %u:%s\" %s", n,
+				 PICK("internal", "external", "default"),
+				 PICK("friendly-name X", "mac 02:00:00:00:00:09", "mac none",
+				      "max-stations 77"));
+	}
+}
+
+static void make_port_command(char *line, size_t size)
+{
+	unsigned n = roll(NAMES), s = roll(4);
+	char id[16] = "";
+
+	if (roll(4) == 0)
+		snprintf(id, sizeof(id), " id %u", roll(40));
+	switch (roll(8)) {
+	case 0:
+	case 1:
+		snprintf(line, size, "port add p%u switch \"sw %u\" vhost \"%s%u\"%s%s", n, s,
+			 PICK("v ", "/run/vsw/v ", "/x/#"), roll(4),
+			 PICK("", " server", " features 0x1ff", " mac 02:00:00:00:00:01"), id);
+		return;
+	case 2:
+		snprintf(line, size, "port add p%u switch \"sw %u\" tap tap%u%s%s", n, s, roll(6),
+			 PICK("", " mac 02:00:00:00:00:02"), id);
+		return;
+	case 3:
+		snprintf(line, size, "port add p%u switch \"sw %u\" nic eth%u%s", n, s, roll(4),
+			 id);
+		return;
+	case 4:
+		snprintf(line, size, "port add p%u switch \"sw %u\" pcap %s%s", n, s,
+			 PICK("rx /a", "tx /b", "rx /a tx /c", "tx -", ""), id);
+		return;
+	case 5:
+		snprintf(line, size, "port set p%u %s%u", n,
+			 PICK("max-stations ", "friendly-name N", "mac 02:00:00:00:00:0"), roll(9));
+		return;
+	default:
+		snprintf(line, size, "port remove p%u", n);
+	}
+}
+
+// Bits of the ids that were ever given out, by switch name.
+static struct {
+	char name[OBJECT_NAME_SIZE];
+	uint8_t bits[CONF_PORT_IDS_BYTES];
+} given[CONF_SWITCHES_MAX];
+
+static void check_ids(const struct conf *c, const struct conf_edit *edit)
+{
+	const struct conf_port *p;
+	unsigned free_slot = 0;
+
+	for (unsigned i = 0; i < CONF_SWITCHES_MAX; i++) {
+		if (edit->op == CONF_SWITCH_REMOVE && strcmp(given[i].name, edit->name) == 0)
+			memset(&given[i], 0, sizeof(given[i]));
+	}
+	if (edit->op != CONF_PORT_ADD)
+		return;
+	p = conf_port_find(c, edit->name);
+	for (unsigned i = 0; i < CONF_SWITCHES_MAX; i++) {
+		if (strcmp(given[i].name, p->switch_name) == 0) {
+			assert_false(conf_id_in(given[i].bits, p->id));
+			conf_id_set(given[i].bits, p->id);
+			return;
+		}
+		if (given[i].name[0] == '\0')
+			free_slot = i;
+	}
+	memcpy(given[free_slot].name, p->switch_name, OBJECT_NAME_SIZE);
+	conf_id_set(given[free_slot].bits, p->id);
+}
+
+static void check_round_trip(const char *text)
+{
+	struct errtext e = {.text = ""};
+	struct conf *again;
+	char *printed;
+	int err;
+
+	err = conf_load(text, strlen(text), "text", CONF_STATE, &conf_fixture_env, &again, &e);
+	if (err != 0)
+		print_error("%s\n%s", e.text, text);
+	assert_int_equal(err, 0);
+	printed = conf_fixture_text(again);
+	assert_string_equal(text, printed);
+	free(printed);
+	conf_destroy(again);
+}
+
+static unsigned done, refused;
+
+static void one_round(struct conf *c)
+{
+	char line[512];
+
+	memset(given, 0, sizeof(given));
+	for (unsigned i = 0; i < COMMANDS; i++) {
+		struct errtext e = {.text = ""};
+		char *before = conf_fixture_text(c), *after;
+		struct conf_edit edit;
+		uint32_t column;
+		int err;
+
+		if (roll(4) == 0)
+			make_switch_command(line, sizeof(line));
+		else
+			make_port_command(line, sizeof(line));
+		err = conf_fixture_run(c, line, &edit, &e, &column);
+		after = conf_fixture_text(c);
+		if (err != 0) {
+			assert_string_equal(before, after);
+			assert_string_not_equal(e.text, "");
+			assert_in_range(column, 1, strlen(line) + 1);
+			refused++;
+		} else {
+			check_ids(c, &edit);
+			check_round_trip(after);
+			done++;
+		}
+		free(before);
+		free(after);
+	}
+}
+
+static void random_commands(void **state)
+{
+	for (seed = 1; seed <= ROUNDS; seed++) {
+		uint64_t first = seed;
+		struct conf *c;
+
+		assert_int_equal(conf_create(&c), 0);
+		one_round(c);
+		conf_destroy(c);
+		seed = first;
+	}
+	// It is no test if hardly anything was done, or nothing was wrong.
+	assert_true(done > ROUNDS * COMMANDS / 5);
+	assert_true(refused > ROUNDS * COMMANDS / 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(random_commands)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
