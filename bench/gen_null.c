@@ -3,6 +3,7 @@
  * descriptor of the peer. What the generator reaches against it is the generator's own ceiling.
  */
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "bench/gen.h"
 
@@ -55,7 +56,7 @@ static void *null_main(void *arg)
 					 .rx_avail = s->peer->rx->avail,
 					 .rx_used = s->peer->rx->used};
 	}
-	while (!__atomic_load_n(&gen->null_stop, __ATOMIC_RELAXED))
+	while (!atomic_load_explicit(&gen->null_stop, memory_order_relaxed))
 		for (unsigned i = 0; i < n; i++)
 			move(&lanes[i]);
 	return NULL;

@@ -12,6 +12,8 @@
 static void proc_list(struct shell *sh);
 static void proc_list_row(tgt_addr addr, const struct proc *proc, bool torn);
 static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struct why *why);
+static void print_thread(struct shell *sh, int32_t tid);
+static bool match_thread(const struct target_thread *thread, void *arg);
 static void print_work(const struct proc *proc);
 static void print_queues(struct shell *sh, const struct proc *proc);
 static void print_queue(struct shell *sh, const struct proc_rxq *rxq);
@@ -83,7 +85,7 @@ static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struc
 	print_text_row("Name", TEXT(proc->obj.name));
 	print_row("Number", "%u", proc->number);
 	print_row("Core", "%u", proc->core);
-	print_row("Thread", "%d", proc->tid);
+	print_thread(sh, proc->tid);
 	print_text_row("Copy primitives", TEXT(proc->copy_name));
 	print_row("Polls", "%s", proc->poll_always ? "always" : "adaptively");
 
@@ -99,6 +101,28 @@ static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struc
 	print_work(proc);
 	print_queues(sh, proc);
 	return 0;
+}
+
+// With its state as the kernel has it, where it can be asked: R runs, S sleeps, D hangs there.
+static void print_thread(struct shell *sh, int32_t tid)
+{
+	struct target_thread thread = {.tid = tid};
+
+	sh->target->ops->threads(sh->target, match_thread, &thread);
+	if (thread.state != '\0')
+		print_row("Thread", "%d (%c)", tid, thread.state);
+	else
+		print_row("Thread", "%d", tid);
+}
+
+static bool match_thread(const struct target_thread *thread, void *arg)
+{
+	struct target_thread *wanted = arg;
+
+	if (thread->tid != wanted->tid)
+		return true;
+	*wanted = *thread;
+	return false;
 }
 
 static void print_work(const struct proc *proc)

@@ -36,6 +36,8 @@ static void take_messages(struct netlink *nl, void *buf, unsigned size, netlink_
 			  void *arg);
 static void take_link(struct netlink *nl, struct nlmsghdr *msg, netlink_changed_fn changed,
 		      void *arg);
+static int find_alias(void *buf, unsigned size, const char *alias, char ifname[IFNAMSIZ]);
+static void copy_name(char to[IFNAMSIZ], struct rtattr *attr);
 static struct rtattr *find_attr(struct nlmsghdr *msg, unsigned type);
 static struct name *find_name(struct netlink *nl, int ifindex);
 static void remember(struct netlink *nl, int ifindex, const char *name);
@@ -247,6 +249,26 @@ int netlink_get_alias(int ifindex, char alias[NETLINK_ALIAS_SIZE])
 	return 0;
 }
 
+int netlink_find_alias(const char *alias, char ifname[IFNAMSIZ])
+{
+	alignas(8) static char buf[BUFFER_SIZE];
+	const struct timeval patience = {.tv_sec = 1};
+	int rc = -EAGAIN, fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (ask_all_links(fd) < 0)
+		rc = -errno;
+	while (rc == -EAGAIN) {
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+
+		rc = n < 0 ? -errno : find_alias(buf, (unsigned)n, alias, ifname);
+	}
+	close(fd);
+	return rc;
+}
+
 bool netlink_name_ok(const char *name)
 {
 	size_t size = strnlen(name, IFNAMSIZ);
@@ -302,8 +324,7 @@ static void take_link(struct netlink *nl, struct nlmsghdr *msg, netlink_changed_
 
 	if (attr == NULL)
 		return;
-	memcpy(name, RTA_DATA(attr),
-	       RTA_PAYLOAD(attr) < IFNAMSIZ - 1 ? RTA_PAYLOAD(attr) : IFNAMSIZ - 1);
+	copy_name(name, attr);
 	old = find_name(nl, info->ifi_index);
 	if (old != NULL && strcmp(old->name, name) != 0) {
 		memcpy(old_name, old->name, sizeof(old_name));
@@ -315,6 +336,37 @@ static void take_link(struct netlink *nl, struct nlmsghdr *msg, netlink_changed_
 	if (msg->nlmsg_type == RTM_DELLINK && old != NULL)
 		*old = nl->names[--nl->n_names];
 	changed(arg, name);
+}
+
+// 0: found. -ENODEV: that was the last message. -EAGAIN: there are more to come.
+static int find_alias(void *buf, unsigned size, const char *alias, char ifname[IFNAMSIZ])
+{
+	unsigned left = size;
+
+	for (struct nlmsghdr *msg = buf; NLMSG_OK(msg, left); msg = NLMSG_NEXT(msg, left)) {
+		struct rtattr *text = find_attr(msg, IFLA_IFALIAS), *name;
+
+		if (msg->nlmsg_type == NLMSG_DONE || msg->nlmsg_type == NLMSG_ERROR)
+			return -ENODEV;
+		if (msg->nlmsg_type != RTM_NEWLINK || text == NULL ||
+		    strnlen(RTA_DATA(text), RTA_PAYLOAD(text)) != strlen(alias) ||
+		    memcmp(RTA_DATA(text), alias, strlen(alias)) != 0)
+			continue;
+		name = find_attr(msg, IFLA_IFNAME);
+		if (name == NULL)
+			continue;
+		copy_name(ifname, name);
+		return 0;
+	}
+	return -EAGAIN;
+}
+
+static void copy_name(char to[IFNAMSIZ], struct rtattr *attr)
+{
+	size_t size = RTA_PAYLOAD(attr) < IFNAMSIZ - 1 ? RTA_PAYLOAD(attr) : IFNAMSIZ - 1;
+
+	memset(to, 0, IFNAMSIZ);
+	memcpy(to, RTA_DATA(attr), size);
 }
 
 static struct rtattr *find_attr(struct nlmsghdr *msg, unsigned type)

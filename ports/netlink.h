@@ -61,5 +61,8 @@ int netlink_set_mac(const char *ifname, const uint8_t mac[6], struct errtext *e)
 int netlink_set_alias(int ifindex, const char *alias, struct errtext *e);
 int netlink_get_alias(int ifindex, char alias[NETLINK_ALIAS_SIZE]);
 
+// Finds an interface by its alias, in the network namespace of the caller. -ENODEV: none.
+int netlink_find_alias(const char *alias, char ifname[IFNAMSIZ]);
+
 // True when 'name' can be the name of an interface: 1 to 15 bytes, no blank, '/' or ':'.
 bool netlink_name_ok(const char *name);

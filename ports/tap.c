@@ -7,8 +7,6 @@
  * The kernel is asked for partial checksums and GSO frames, and takes them: nothing is
  * completed in this file. Its receive side is checked by nethdr_read() all the same.
  */
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -22,6 +20,7 @@
 #include "ports/log.h"
 #include "ports/nethdr.h"
 #include "ports/netlink.h"
+#include "ports/tap_find.h"
 #include "ports/tap_types.h"
 #include "ports/vnbl.h"
 #include "ports/vnic_ops.h"
@@ -58,9 +57,6 @@ static int set_owner(struct tap *t, bool existed, struct errtext *e);
 static int set_up(struct tap *t, struct errtext *e);
 static void detach(struct tap *t);
 static void look_at_link(struct tap *t);
-static bool find_holder(const char *ifname, int *ret_pid, char *comm, size_t comm_size);
-static bool holds(int pid, const char *ifname);
-static bool fd_is_tun_of(int pid, const char *fd, const char *ifname);
 
 static const struct vnic_ops tap_ops = {
 	.rx = tap_rx,
@@ -348,7 +344,7 @@ static int attach_error(const char *ifname, int err, struct errtext *e)
 	char comm[32];
 	int pid;
 
-	if (err == EBUSY && find_holder(ifname, &pid, comm, sizeof(comm))) {
+	if (err == EBUSY && tap_find_holder(ifname, &pid, comm, sizeof(comm))) {
 		if (pid == getpid())
 			return errtext_set(e, -EBUSY,
 					   "TAP '%s' is in use by another port of this switch",
@@ -455,75 +451,4 @@ static void look_at_link(struct tap *t)
 			    t->nic.path);
 	if (strcmp(why.text, t->nic.why) != 0)
 		vnic_set_state(&t->nic, VNIC_STATE_CONNECTED, 0, why.text);
-}
-
-static bool find_holder(const char *ifname, int *ret_pid, char *comm, size_t comm_size)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *d;
-	char path[64];
-	int pid = 0;
-	FILE *f;
-
-	if (proc == NULL)
-		return false;
-	while (pid == 0 && (d = readdir(proc)) != NULL) {
-		if (isdigit((unsigned char)d->d_name[0]) && holds(atoi(d->d_name), ifname))
-			pid = atoi(d->d_name);
-	}
-	closedir(proc);
-	if (pid == 0)
-		return false;
-	snprintf(comm, comm_size, "?");
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	f = fopen(path, "re");
-	if (f != NULL) {
-		if (fgets(comm, (int)comm_size, f) != NULL)
-			comm[strcspn(comm, "\n")] = '\0';
-		fclose(f);
-	}
-	*ret_pid = pid;
-	return true;
-}
-
-static bool holds(int pid, const char *ifname)
-{
-	bool found = false;
-	struct dirent *d;
-	char path[64];
-	DIR *fds;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	fds = opendir(path);
-	if (fds == NULL)
-		return false;
-	while (!found && (d = readdir(fds)) != NULL)
-		found = isdigit((unsigned char)d->d_name[0]) &&
-			fd_is_tun_of(pid, d->d_name, ifname);
-	closedir(fds);
-	return found;
-}
-
-static bool fd_is_tun_of(int pid, const char *fd, const char *ifname)
-{
-	char path[320], target[64], line[128], name[IFNAMSIZ];
-	bool found = false;
-	ssize_t n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd/%s", pid, fd);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		return false;
-	target[n] = '\0';
-	if (strcmp(target, TUN_DEVICE) != 0)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, fd);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return false;
-	while (!found && fgets(line, sizeof(line), f) != NULL)
-		found = sscanf(line, "iff: %15s", name) == 1 && strcmp(name, ifname) == 0;
-	fclose(f);
-	return found;
 }

@@ -62,7 +62,8 @@ static void tx_one(struct vhost *v, unsigned q, struct vnbl *frame, struct vport
 static void tx_segments(struct vhost *v, unsigned q, struct vnbl *frame, struct vport_stats *st);
 static void tx_ring(struct vhost *v, unsigned q, struct vnbl *const frames[], unsigned n,
 		    struct vport_stats *st);
-static void tell_break(struct vhost *v, struct vhost_ring *r);
+static void tell_break(struct vhost *v, struct vhost_ring *r, enum drop_direction direction,
+		       struct vport_stats *st);
 static int start_server(struct vhost *v, struct errtext *e);
 static int start_client(struct vhost *v, struct errtext *e);
 static int library_register(struct vhost *v, uint64_t flags, struct errtext *e);
@@ -161,7 +162,7 @@ static void vhost_rx(struct vnic *nic, unsigned q, struct vnbl_burst *burst, str
 	}
 	vring_rx(&r->q, burst, st);
 	if (unlikely(vring_broken(&r->q)))
-		tell_break(v, r);
+		tell_break(v, r, DROP_IN, st);
 }
 
 // The ring may have been marked DOWN since rx(), but it stays attached until we are quiescent.
@@ -191,7 +192,7 @@ static void vhost_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], 
 	else
 		tx_complete(v, q, frames, n, st);
 	if (unlikely(vring_broken(&r->q)))
-		tell_break(v, r);
+		tell_break(v, r, DROP_OUT, st);
 }
 
 static int vhost_rx_arm(struct vnic *nic, unsigned q)
@@ -216,9 +217,13 @@ static int vhost_start(struct vnic *nic, struct errtext *e)
 	struct vhost *v = vhost_of(nic);
 	int rc;
 
-	pthread_mutex_lock(&v->lock);
-	v->stopping = 0;
-	pthread_mutex_unlock(&v->lock);
+	// Written by this thread only. A NIC that is up is left alone: its lock may be held for
+	// as long as a proc does not answer.
+	if (v->stopping) {
+		pthread_mutex_lock(&v->lock);
+		v->stopping = 0;
+		pthread_mutex_unlock(&v->lock);
+	}
 	rc = v->server ? start_server(v, e) : start_client(v, e);
 	if (rc == 0)
 		explain_wait(v);
@@ -266,7 +271,7 @@ static void drain(struct vhost *v, struct vhost_ring *r, struct vnbl_burst *burs
 		burst->bytes = 0;
 	}
 	if (vring_broken(&r->q))
-		tell_break(v, r);
+		tell_break(v, r, DROP_IN, st);
 }
 
 // Sends frames of which some are not complete, keeping their order.
@@ -322,13 +327,16 @@ static void tx_ring(struct vhost *v, unsigned q, struct vnbl *const frames[], un
 	v->nic.txq[q].notifications += vring_tx(&v->rings[2 * q].q, frames, n, st);
 }
 
-// Once per break: the ring does nothing until it is attached again.
-static void tell_break(struct vhost *v, struct vhost_ring *r)
+// Once per break: the ring does nothing until it is attached again. What broke it counts as one
+// frame, for it can never be known how many it was meant to be.
+static void tell_break(struct vhost *v, struct vhost_ring *r, enum drop_direction direction,
+		       struct vport_stats *st)
 {
 	if (r->told)
 		return;
 	r->told = 1;
 	r->breaks++;
+	vport_count_drop(st, direction, DROP_InvalidData, 1);
 	vnic_event(&v->nic,
 		   r->q.broken == VIRTQ_BREAK_MEMORY ? VNIC_EVENT_MEMORY : VNIC_EVENT_BROKEN);
 }

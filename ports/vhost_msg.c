@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -11,11 +12,15 @@
 static_assert(offsetof(struct vhost_message, payload) == 12, "the protocol's header has 12 bytes");
 static_assert(offsetof(struct vhost_message, fds) == 644, "as in librte_vhost.so.23");
 
+// Our address space is shared by all ports.
+#define MEMORY_MAX (4ULL << 40)
+
 static uint32_t payload_needed(const struct vhost_message *m);
 static bool has_ring(const struct vhost_message *m, uint32_t *ret);
 static const char *check_ring(const struct vhost_message *m, unsigned n_rings);
 static const char *check_memory(const struct vhost_message *m);
 static const char *check_region(const struct vhost_msg_region *r, int fd);
+static bool can_be_mapped(int fd, uint64_t size);
 
 const char *vhost_msg_check(const struct vhost_message *m, unsigned n_rings)
 {
@@ -141,6 +146,7 @@ static const char *check_ring(const struct vhost_message *m, unsigned n_rings)
 static const char *check_memory(const struct vhost_message *m)
 {
 	const uint32_t n = m->payload.memory.n;
+	uint64_t sum = 0;
 
 	if (n == 0 || n > VHOST_MSG_REGIONS_MAX)
 		return "number of memory regions is not 1 to 8";
@@ -156,6 +162,11 @@ static const char *check_memory(const struct vhost_message *m)
 
 		if (words != NULL)
 			return words;
+		sum += r.offset + r.size;
+		if (r.offset + r.size > MEMORY_MAX || sum > MEMORY_MAX)
+			return "more than 4 TiB of guest memory";
+		if (!can_be_mapped(m->fds[i], r.offset + r.size))
+			return "a memory region cannot be mapped for writing";
 	}
 	return NULL;
 }
@@ -184,4 +195,15 @@ static const char *check_region(const struct vhost_msg_region *r, int fd)
 	if (end > (uint64_t)st.st_size)
 		return "a memory region is larger than its file";
 	return NULL;
+}
+
+// The library loses a descriptor each time that it fails at this.
+static bool can_be_mapped(int fd, uint64_t size)
+{
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+	if (map == MAP_FAILED)
+		return false;
+	munmap(map, size);
+	return true;
 }

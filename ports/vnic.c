@@ -153,6 +153,12 @@ uint32_t vnic_take_events(struct vnic *nic)
 		else if (!is_up && nic->state == VNIC_STATE_CONNECTED)
 			vnic_set_state(nic, VNIC_STATE_DISCONNECTED, 0, "the peer went away");
 	}
+	if (events & (VNIC_EVENT_BROKEN | VNIC_EVENT_MEMORY) && nic->kind == VNIC_VHOST) {
+		char why[VNIC_WHY_SIZE];
+
+		if (vhost_trouble(nic, why, sizeof(why)))
+			vnic_set_state(nic, nic->state, 0, why);
+	}
 	return events;
 }
 

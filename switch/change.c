@@ -53,7 +53,7 @@ int change_open(const struct change_env *env, struct change **ret, struct errtex
 		return errtext_set(e, -ENOMEM, "out of memory");
 	ch->env.run_dir = env->run_dir;
 	ch->env.random = random_bytes;
-	err = state_open(env->state_dir, NULL, &ch->state, e);
+	err = state_open(env->state_dir, env->state_io, &ch->state, e);
 	if (err == 0)
 		err = load(ch, env->start_file, e);
 	if (err != 0) {

@@ -15,12 +15,13 @@
 #include "switch/conf.h"
 
 struct change;
-struct vport;
+struct state_io;
 
 struct change_env {
 	const char *run_dir;
 	const char *state_dir;
-	const char *start_file; // commands for a vswd that has no state; NULL = none
+	const char *start_file;          // commands for a vswd that has no state; NULL = none
+	const struct state_io *state_io; // tests give their own; NULL = the system's
 };
 
 /**

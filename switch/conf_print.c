@@ -82,10 +82,13 @@ static void print_retired(const struct conf *c, const struct conf_switch *sw, FI
 			conf_id_set(bits, p->id);
 	}
 	for (uint32_t id = 0; id <= CONF_PORT_ID_MAX; id++) {
-		uint32_t first = id;
+		uint32_t first;
 
+		if (id % 8 == 0 && bits[id / 8] == 0)
+			id += 7; // nearly always
 		if (!conf_id_in(bits, id))
 			continue;
+		first = id;
 		while (id < CONF_PORT_ID_MAX && conf_id_in(bits, id + 1))
 			id++;
 		fprintf(f, "%s%u", separator, first);

@@ -35,6 +35,7 @@ enum {
 static struct rte_rcu_qsbr *rcu;
 
 static int proc_start(unsigned number, unsigned core, bool poll_always, struct errtext *e);
+static int start_thread(struct proc *p);
 static void proc_free(struct proc *p);
 static int swap_conf(struct proc *p, struct proc_conf *next);
 static void *proc_main(void *arg);
@@ -207,7 +208,7 @@ static int proc_start(unsigned number, unsigned core, bool poll_always, struct e
 		return errtext_set(e, -ENOMEM, "cannot make an eventfd for %s", name);
 	}
 	vsw_root.procs[number] = p;
-	rc = pthread_create(&p->thread, NULL, proc_main, p);
+	rc = start_thread(p);
 	if (rc != 0) {
 		vsw_root.procs[number] = NULL;
 		proc_free(p);
@@ -215,6 +216,24 @@ static int proc_start(unsigned number, unsigned core, bool poll_always, struct e
 	}
 	vsw_root.n_procs = number + 1;
 	return 0;
+}
+
+// On its core from its first instruction on; EINVAL: this process may not run there.
+static int start_thread(struct proc *p)
+{
+	pthread_attr_t attr;
+	cpu_set_t core;
+	int rc = pthread_attr_init(&attr);
+
+	if (rc != 0)
+		return rc;
+	CPU_ZERO(&core);
+	CPU_SET(p->core, &core);
+	rc = pthread_attr_setaffinity_np(&attr, sizeof(core), &core);
+	if (rc == 0)
+		rc = pthread_create(&p->thread, &attr, proc_main, p);
+	pthread_attr_destroy(&attr);
+	return rc;
 }
 
 static void proc_free(struct proc *p)

@@ -181,16 +181,9 @@ void vswitch_port_events(struct vport *port)
 		log_info("port '%s': %s%s%s", port->obj.name, vnic_state_name(nic->state),
 			 nic->why[0] ? ": " : "", nic->why);
 	port->seen_state = nic->state;
-	if (events & VNIC_EVENT_BROKEN)
-		log_warn("port '%s': the guest broke the rules of its ring; the ring stands still "
-			 "until "
-			 "the guest resets the device",
-			 port->obj.name);
-	if (events & VNIC_EVENT_MEMORY)
-		log_warn("port '%s': guest memory went away under the switch; its rings stand "
-			 "still until "
-			 "the VM connects again",
-			 port->obj.name);
+	if (events & (VNIC_EVENT_BROKEN | VNIC_EVENT_MEMORY))
+		log_warn("port '%s': %s; it goes on when the guest resets the device",
+			 port->obj.name, nic->why);
 	if (events & VNIC_EVENT_REFUSED)
 		log_warn("port '%s': refused a second connection to %s", port->obj.name, nic->path);
 	if (events & VNIC_EVENT_STUCK)
@@ -244,7 +237,9 @@ static int nic_attach(struct vport *port, const struct conf_port *conf, enum vsw
 	nic->nic_index = conf->type == VPORT_EXTERNAL ? 1 : 0;
 	rc = vnic_start(nic, e);
 	// A guest's socket may come later; everything else that is new must be there now.
-	if (rc < 0 && origin == VSWITCH_NEW && !(conf->kind == VNIC_VHOST && !conf->server))
+	// A NIC whose link is down is a NIC; its port waits for the link.
+	if (rc < 0 && rc != -ENETDOWN && origin == VSWITCH_NEW &&
+	    !(conf->kind == VNIC_VHOST && !conf->server))
 		goto destroy;
 	if (rc < 0)
 		log_warn("port '%s': %s; it is tried again every second", conf->name, nic->why);

@@ -69,6 +69,17 @@ equal "$(counter s:external state)" Disconnected "the port without its NIC"
 wire v0 10.1.0.20/24
 settles Connected "the port with its NIC" counter s:external state
 reachable wire 10.1.0.10
+
+# So does a switch that is made while its NIC's link is down.
+ip link add d0 type veth peer name d1
+ctl switch add down external nic d0 >/dev/null
+equal "$(counter down:external state)" Disconnected "the port of a NIC that is down"
+ip link set d0 up
+ip link set d1 up
+settles Connected "the port of a NIC that came up" counter down:external state
+ip link set d1 down
+settles Disconnected "the port of a NIC that lost its link" counter down:external state
+
 ctl switch remove s >/dev/null
 until_true 2 no_device vsw-s || fail "the TAP of a removed switch is left"
 finish

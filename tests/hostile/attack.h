@@ -24,6 +24,7 @@ struct attack_ctx {
 	struct guest *other; // a second one, if the attack has made it
 	const char *socket;  // of the attacker's port; the switch listens
 	const char *socket2; // of a second attacker's port
+	const char *socket3; // of a third one: there the switch connects
 	uint32_t number;     // of the attacker's next test frame
 };
 

@@ -12,13 +12,14 @@
 #include "tests/hostile/attack.h"
 
 #define LONGEST_PAUSE_MS 1500u // honest guests on a busy machine of two cores
+#define PORTS            6
 #define SETTLE_MS        30
 #define NOTICE_S         1.5
 
 static const struct attack *const groups[] = {attacks_ring, attacks_receive, attacks_memory,
 					      attacks_message};
 
-static bool set_up(struct daemon *d, struct honest *h, char sockets[5][80]);
+static bool set_up(struct daemon *d, struct honest *h, char sockets[PORTS][80]);
 static unsigned take_pokes(struct attack_ctx *c);
 static bool selected(const char *name, int argc, char **argv);
 static bool run_attack(struct attack_ctx *c, const struct attack *a);
@@ -30,7 +31,7 @@ static bool works_again(struct attack_ctx *c, const struct attack *a);
 int main(int argc, char **argv)
 {
 	static struct honest h;
-	static char sockets[5][80];
+	static char sockets[PORTS][80];
 	struct daemon d = {0};
 	struct attack_ctx c = {.honest = &h, .daemon = &d};
 	unsigned failed = 0, n = 0;
@@ -49,6 +50,7 @@ int main(int argc, char **argv)
 	}
 	c.socket = sockets[3];
 	c.socket2 = sockets[4];
+	c.socket3 = sockets[5];
 	unsigned files = daemon_files(&d), maps = daemon_maps(&d);
 	for (unsigned g = 0; g < sizeof(groups) / sizeof(groups[0]); g++)
 		for (const struct attack *a = groups[g]; a->name && d.pid > 0; a++) {
@@ -154,11 +156,11 @@ bool attack_works(struct attack_ctx *c)
 	return false;
 }
 
-static bool set_up(struct daemon *d, struct honest *h, char sockets[5][80])
+static bool set_up(struct daemon *d, struct honest *h, char sockets[PORTS][80])
 {
 	static const char *const options[] = {"--memory", "256", NULL};
 	static const char *const add_switch[] = {"switch", "add", "s", "private", NULL};
-	static const char *const names[5] = {"a", "b", "p", "x", "y"};
+	static const char *const names[PORTS] = {"a", "b", "p", "x", "y", "z"};
 
 	if (daemon_start(d, options) < 0)
 		return false;
@@ -166,10 +168,11 @@ static bool set_up(struct daemon *d, struct honest *h, char sockets[5][80])
 		fprintf(stderr, "vswctl switch add fails\n");
 		return false;
 	}
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < PORTS; i++) {
 		snprintf(sockets[i], sizeof(sockets[i]), "%s/%s.sock", d->dir, names[i]);
-		const char *const add[] = {"port",  "add",      names[i], "switch", "s",
-					   "vhost", sockets[i], "server", NULL};
+		const char *const add[] = {"port", "add",   names[i],   "switch",
+					   "s",    "vhost", sockets[i], i < 5 ? "server" : "client",
+					   NULL};
 		if (daemon_ctl(d, add) != 0) {
 			fprintf(stderr, "vswctl port add fails\n");
 			return false;

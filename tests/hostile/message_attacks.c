@@ -14,6 +14,7 @@
 
 #include "tests/hostile/attack.h"
 
+#define FULL_S   2.5 // longer than honest guests may wait
 #define REQUESTS 45u // one more than the protocol knows is enough
 
 enum order_case { BACKWARDS, KICK_FIRST, ENABLE_FIRST, STOP_FIRST, ADDR_FIRST, MEMORY_FIRST };
@@ -452,27 +453,33 @@ static int wrong_fds(struct attack_ctx *c, unsigned arg)
 	return 0;
 }
 
-// The call eventfd is full, and whoever writes to it would wait: flags of a file are shared.
-static int full_call(struct attack_ctx *c, unsigned arg)
+// The call eventfd is full. With 'waiting' who writes to it waits until it is not, for the flags
+// of an open file are shared: the switch may have set O_NONBLOCK, and its peer takes it away.
+static int full_call(struct attack_ctx *c, unsigned waiting)
 {
-	uint64_t most = 0xfffffffffffffffeull;
-	double end = attack_now() + 0.7;
+	uint64_t most = 0xfffffffffffffffeull, count;
+	double end = attack_now() + (waiting ? FULL_S : 0.5);
+	struct gring *rings[2] = {&c->g->queues[0].ring, &c->g->queues[1].ring};
 
+	for (unsigned i = 0; i < 2; i++) {
+		if (read(rings[i]->call_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+			return -1;
+		if (write(rings[i]->call_fd, &most, sizeof(most)) != sizeof(most))
+			return -1;
+	}
 	while (attack_now() < end) {
 		for (unsigned i = 0; i < 2; i++) {
-			struct gring *r = &c->g->queues[i].ring;
-			uint64_t count;
-			fcntl(r->call_fd, F_SETFL, O_NONBLOCK);
-			if (read(r->call_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-				return -1;
-			if (write(r->call_fd, &most, sizeof(most)) < 0 && errno != EAGAIN)
-				return -1;
-			if (arg)
-				fcntl(r->call_fd, F_SETFL, 0);
-			gring_want_calls(r, true);
+			if (waiting)
+				fcntl(rings[i]->call_fd, F_SETFL, 0);
+			gring_want_calls(rings[i], true);
 		}
 		attack_traffic(c, 16);
 		attack_sleep_ms(1);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		fcntl(rings[i]->call_fd, F_SETFL, O_NONBLOCK);
+		if (read(rings[i]->call_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+			return -1;
 	}
 	return 0;
 }
@@ -519,6 +526,43 @@ static int die_again(struct attack_ctx *c, unsigned arg)
 		c->g = NULL;
 	}
 	return 0;
+}
+
+// The VMM's socket, to which the switch connects: it is shut out, left waiting, sent nonsense;
+// in the end a good guest is served.
+static int listening(struct attack_ctx *c, unsigned arg)
+{
+	struct guest_conf conf;
+	struct guest *g = NULL;
+	int ret;
+
+	guest_conf_init(&conf, c->socket3);
+	conf.server = true;
+	if (guest_create(&conf, &g) < 0)
+		return -1;
+	for (int i = 0; i < 3; i++) {
+		ret = guest_connect(g, 4000);
+		if (ret < 0)
+			goto out;
+		if (i == 1)
+			vumsg_send_raw(g->sock, "nonsense", 8, NULL, 0);
+		if (i == 2)
+			vumsg_send(g->sock, VUMSG_SET_MEM_TABLE, VUMSG_VERSION, NULL, 0, NULL, 0);
+		attack_sleep_ms(i * 100);
+		guest_hangup(g);
+	}
+	ret = guest_attach(g, 4000);
+	if (ret < 0)
+		goto out;
+	c->g = g;
+	ret = attack_works(c) ? 0 : -1;
+	c->g = NULL;
+out:
+	if (ret < 0)
+		fprintf(stderr, "    the switch does not connect, or not well: %s\n",
+			strerror(-ret));
+	guest_destroy(g);
+	return ret;
 }
 
 #define ORDER(name_, arg_)                                                                         \
@@ -594,5 +638,6 @@ const struct attack attacks_message[] = {
 	{.name = "message-second-connection", .run = second_connection, .flags = ATTACK_LEGAL},
 	RAW("storm-of-connections", storm, 0),
 	RAW("die-again-and-again", die_again, 0),
+	RAW("switch-connects-to-us", listening, 0),
 	{0},
 };

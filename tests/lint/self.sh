@@ -47,5 +47,5 @@ finds words ports/vring.c 'int b(void)\n{\n\treturn rte_vhost_get_ifname(0);\n}\
 finds words qos/b.c '// TO''DO\n'
 finds words qos/b.c '// /wo''rk/b\n'
 # shellcheck disable=SC2016 # meant as it stands
-finds shell tests/b.sh '#!/bin/bash\nrm -rf $1/x\n'
+finds shell tests/b.sh '#!/bin/bash\nx=(1 2)\necho "$x"\n'
 exit "$bad"

@@ -76,6 +76,9 @@ static void translates_within_regions(void **state)
 	assert_null(guest_mem_translate(mem, &hint, UINT64_MAX, 1, &n));
 	assert_ptr_equal(guest_mem_translate(mem, &hint, 0x1000, UINT64_MAX, &n), a);
 	assert_int_equal(n, 1000);
+	hint = 0;
+	assert_ptr_equal(guest_mem_translate(mem, &hint, 0x1000 + 1, UINT64_MAX, &n), a + 1);
+	assert_int_equal(n, 999);
 
 	assert_true(guest_mem_holds(mem, a, 1000));
 	assert_true(guest_mem_holds(mem, b + 499, 1));

@@ -142,9 +142,11 @@ bool lab_send(struct lab *lab, unsigned from)
 
 void lab_flush_left(struct lab *lab)
 {
-	guest_flush(lab->guests[0], 0);
-	WAIT_FOR(guest_reap(lab->guests[0], 0) == 0);
-	lab_receive(lab, 1, &(struct tframe_track){.stream = 0});
+	for (unsigned i = 0; i < HOST_NICS; i++) {
+		guest_flush(lab->guests[i], 0);
+		WAIT_FOR(guest_reap(lab->guests[i], 0) == 0);
+		lab_receive(lab, HOST_NICS - 1 - i, &(struct tframe_track){.stream = i});
+	}
 }
 
 void lab_exchange(struct lab *lab, unsigned from, unsigned n)
@@ -162,11 +164,12 @@ void lab_exchange(struct lab *lab, unsigned from, unsigned n)
 			break;
 		got += lab_receive(lab, to, &track);
 	}
-	if (got != n)
+	if (got != n || track.missing || track.late)
 		print_error(
-			"%u of %u sent frames came; the switch has dropped %u coming in, %u going "
-			"out in all\n",
-			got, sent, (unsigned)lab->host->nic[from].drops_in,
+			"guest %u: %u of %u sent frames came, %u late, %u missing, next %u of %u; "
+			"dropped %u in, %u out\n",
+			to, got, sent, (unsigned)track.late, (unsigned)track.missing, track.next,
+			lab->numbers[from], (unsigned)lab->host->nic[from].drops_in,
 			(unsigned)lab->host->nic[to].drops_out);
 	assert_int_equal(got, n);
 	assert_int_equal(track.missing, 0);

@@ -65,7 +65,8 @@ bool lab_send(struct lab *lab, unsigned from);
 // Takes what came for guest 'to', good frames only. Returns how many.
 unsigned lab_receive(struct lab *lab, unsigned to, struct tframe_track *track);
 
-// Waits until the switch has taken what guest 0 sent, and throws away what arrived of it.
+// Waits until the switch has taken what the guests sent, and throws away what arrived of it. After
+// a switch died, that includes frames that it had sent on but not yet given back.
 void lab_flush_left(struct lab *lab);
 
 /**

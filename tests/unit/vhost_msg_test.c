@@ -164,19 +164,31 @@ static void payload_too_short(void **state)
 	lab_down(&lab);
 }
 
-// Regions that their descriptors cannot hold.
+// Regions that their descriptors cannot hold, or not for writing.
 static void memory_that_is_none(void **state)
 {
-	int small = memfd_create("small", 0), pipes[2], null = open("/dev/zero", O_RDWR);
+	int small = memfd_create("small", 0), large = memfd_create("large", 0);
+	int sealed = memfd_create("sealed", MFD_ALLOW_SEALING), null = open("/dev/zero", O_RDWR);
+	unsigned fds_before, n_fds = 0;
+	int pipes[2], fds[8];
+	char path[32];
 	struct lab lab;
-	int fds[4];
 
 	(void)state;
-	assert_int_equal(ftruncate(small, 4096), 0);
 	assert_int_equal(pipe(pipes), 0);
-	memcpy(fds, (int[]){small, pipes[0], null, -1}, sizeof(fds));
+	assert_int_equal(ftruncate(small, 4096), 0);
+	assert_int_equal(ftruncate(large, 1 << 21), 0);
+	assert_int_equal(ftruncate(sealed, 1 << 21), 0);
+	assert_int_equal(fcntl(sealed, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", large);
+	fds[n_fds++] = small;
+	fds[n_fds++] = sealed;
+	fds[n_fds++] = null;
+	fds[n_fds++] = pipes[0];
+	fds[n_fds++] = open(path, O_RDONLY);
 	lab_up(&lab, true, NULL);
-	for (unsigned i = 0; fds[i] >= 0; i++) {
+	fds_before = host_fds(&lab);
+	for (unsigned i = 0; i < n_fds; i++) {
 		struct vumsg_memory m = {.n = 1};
 
 		m.regions[0] =
@@ -185,14 +197,14 @@ static void memory_that_is_none(void **state)
 		assert_int_equal(
 			guest_request(lab.guests[0], VUMSG_SET_MEM_TABLE, &m, 8 + 32, &fds[i], 1),
 			-EPROTO);
+		close(fds[i]);
 	}
+	assert_int_equal(host_fds(&lab), fds_before);
 	// The good table is still in force.
 	lab_exchange_both(&lab, 100);
 	all_is_well(&lab);
 	lab_down(&lab);
-	close(small);
-	close(null);
-	close(pipes[0]);
+	close(large);
 	close(pipes[1]);
 }
 

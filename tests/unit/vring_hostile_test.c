@@ -448,6 +448,8 @@ static void rx_stops_at_a_broken_ring(void **state)
 		assert_int_equal(g->used->idx, b->at_once ? 0 : 1);
 		assert_true(vring_broken(&g->q));
 		assert_int_equal(g->q.broken, b->why);
+		if (b->why == VIRTQ_BREAK_CHAIN) // found as early as can be
+			assert_int_equal(g->q.broken_detail, RING);
 		assert_true(strlen(vring_break_text(g->q.broken)) > 10);
 
 		// Mending it is too late.
@@ -578,6 +580,31 @@ static void tiny_buffers_are_no_burden(void **state)
 	assert_int_equal(g->st.drops[DROP_OUT][DROP_InvalidData], 8);
 	assert_int_equal(g->st.drops[DROP_OUT][DROP_Resources], VNBL_BURST_MAX - 8);
 	assert_int_equal(g->used->idx, 8 * 512);
+	rg_destroy(g);
+}
+
+static void chains_of_crumbs_go_back(void **state)
+{
+	struct ring_guest *g = rg_create(1024);
+	struct vnbl *frames[1] = {make_frame(0, 9000)};
+
+	// One buffer of 600 stretches, more than a frame may be cut into.
+	rg_attach(g, VIRTQ_TO_GUEST, FEATURES & ~VIRTQ_FEATURE_MRG_RXBUF);
+	for (uint16_t i = 0; i < 600; i++)
+		rg_desc(g, i, RG_DATA + i * 16, 15,
+			VIRTQ_DESC_WRITE | (i < 599 ? VIRTQ_DESC_NEXT : 0), i + 1);
+	rg_offer(g, 0);
+	vring_tx(&g->q, frames, 1, &g->st);
+	assert_int_equal(g->st.drops[DROP_OUT][DROP_InvalidData], 1);
+	assert_int_equal(g->used->idx, 1);
+	assert_int_equal(rg_used(g, 0).len, 0);
+
+	// A smaller frame needs fewer of them.
+	frames[0] = make_frame(0, 7000);
+	rg_offer(g, 0);
+	vring_tx(&g->q, frames, 1, &g->st);
+	assert_int_equal(g->st.tx_frames, 1);
+	assert_int_equal(rg_used(g, 1).len, HDR + 7000);
 	rg_destroy(g);
 }
 
@@ -757,6 +784,7 @@ int main(void)
 		cmocka_unit_test(too_many_pieces_need_the_pool),
 		cmocka_unit_test(long_chains_end_a_burst),
 		cmocka_unit_test(tiny_buffers_are_no_burden),
+		cmocka_unit_test(chains_of_crumbs_go_back),
 		cmocka_unit_test(empty_descriptors_are_no_burden),
 		cmocka_unit_test(buffers_may_lie_on_the_rings),
 		cmocka_unit_test(buffers_may_lie_on_the_frame),

@@ -35,9 +35,9 @@ guest b 'wget -q -O /www/file http://10.1.0.1/file' >/dev/null || fail "b cannot
 guest_fetch a http://10.1.0.2/file "$sum"
 
 # A reboot: the same QEMU, a new driver.
-guest a 'reboot' 3 >/dev/null || :
-sleep 1
-up a
+guest a 'touch /tmp/before; reboot' 3 >/dev/null || :
+rebooted() { guest a '[ ! -e /tmp/before ]' 3 >/dev/null; }
+until_true 120 rebooted || fail "a does not come back from its reboot"
 guest_reachable a 10.1.0.2
 guest_fetch a http://10.1.0.2/file "$sum"
 
@@ -76,6 +76,10 @@ guest_reachable a 10.1.0.2
 guest_unreachable a 10.1.0.10
 unreachable host 10.1.0.1
 
-vm_stop a
+# They go by themselves, too.
+guest a 'poweroff' 3 >/dev/null || :
+ended() { ! vm_running a; }
+until_true 20 ended || fail "a does not power off"
+settles true "IsValidation of a port whose VM is off" counter a is_validation
 vm_stop b
 finish

@@ -116,6 +116,10 @@ vm_start() {
 		</dev/null >"$dir/qemu.log" 2>&1 &
 	echo $! >"$dir/pid"
 	disown
+	# Until then the process is a shell's, and vm_running() would not know it.
+	while kill -0 "$(<"$dir/pid")" 2>/dev/null && ! vm_running "$name"; do
+		sleep 0.02
+	done
 }
 
 vm_running() {
