@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/gen.h"
+#include "tests/guest/cpuwait.h"
 
 enum option_id {
 	OPT_GUEST = 256,
@@ -32,6 +34,7 @@ enum option_id {
 	OPT_TIMEOUT,
 	OPT_CORE,
 	OPT_NULL,
+	OPT_WATCH,
 	OPT_HELP,
 };
 
@@ -39,6 +42,7 @@ struct options {
 	struct gen_conf gen;
 	int core;
 	int null_core; // -1: a real switch
+	pid_t watch;   // the switch's process; 0: not known
 	bool json;
 };
 
@@ -46,6 +50,7 @@ struct counts {
 	uint64_t sent[GEN_MAX_GUESTS];
 	uint64_t received[GEN_MAX_GUESTS];
 	double now_s;
+	uint64_t waited_ns; // for a processor: the generator and, if it is watched, the switch
 };
 
 static const struct option option_table[] = {
@@ -66,6 +71,7 @@ static const struct option option_table[] = {
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"core", required_argument, NULL, OPT_CORE},
 	{"null", required_argument, NULL, OPT_NULL},
+	{"watch", required_argument, NULL, OPT_WATCH},
 	{"help", no_argument, NULL, OPT_HELP},
 	{0},
 };
@@ -81,6 +87,7 @@ static const char usage[] =
 	"  --ring N --chain N --rx-buffer BYTES --indirect --huge\n"
 	"  --seconds S --warm-up S --timeout S --core N\n"
 	"  --null CORE         no switch: a thread on CORE completes all descriptors\n"
+	"  --watch PID         the switch's process: tell for how long it was kept from running\n"
 	"  -V                  check every frame: content, order, number\n"
 	"  -j                  JSON\n";
 
@@ -90,7 +97,7 @@ static bool parse_number(const char *arg, unsigned min, unsigned max, unsigned *
 static bool parse_seconds(const char *arg, double *value_ret);
 static bool is_power_of_two(unsigned n);
 static int measure(struct gen *gen, const struct options *o);
-static void count(const struct gen *gen, struct counts *c_ret);
+static void count(const struct gen *gen, const struct options *o, struct counts *c_ret);
 static bool report(struct gen *gen, const struct options *o, const struct counts *from,
 		   const struct counts *to);
 static void print_json(const struct gen *gen, const struct options *o, const struct counts *from,
@@ -139,12 +146,12 @@ static int measure(struct gen *gen, const struct options *o)
 		return 1;
 	}
 	ret = gen_run(gen, o->gen.warm_up_s, true);
-	count(gen, &from);
+	count(gen, o, &from);
 	gen->idle_tsc = 0;
 	gen->first_tsc = gen->last_tsc;
 	if (ret == 0)
 		ret = gen_run(gen, o->gen.seconds, false);
-	count(gen, &to);
+	count(gen, o, &to);
 	if (ret < 0) {
 		fprintf(stderr, "vswgen: the switch hung up\n");
 		return 1;
@@ -155,8 +162,9 @@ static int measure(struct gen *gen, const struct options *o)
 	return report(gen, o, &from, &to) ? 0 : 1;
 }
 
-static void count(const struct gen *gen, struct counts *c_ret)
+static void count(const struct gen *gen, const struct options *o, struct counts *c_ret)
 {
+	c_ret->waited_ns = cpuwait_ns(getpid()) + (o->watch ? cpuwait_ns(o->watch) : 0);
 	c_ret->now_s = gen_now();
 	for (unsigned i = 0; i < gen->conf.n_guests; i++) {
 		c_ret->sent[i] = gen->sides[i].sent;
@@ -218,10 +226,12 @@ static void print_json(const struct gen *gen, const struct options *o, const str
 		received += rx;
 	}
 	printf("],\"tx_mpps\":%.3f,\"rx_mpps\":%.3f,\"gbps\":%.2f,\"samples\":%lu,\"bad\":%lu,"
-	       "\"disorder\":%lu,\"foreign\":%lu,\"missing\":%lu,\"idle_pct\":%.1f,\"kicks\":%lu}"
-	       "\n",
+	       "\"disorder\":%lu,\"foreign\":%lu,\"missing\":%lu,\"idle_pct\":%.1f,"
+	       "\"waited_pct\":%.1f,\"kicks\":%lu}\n",
 	       sent, received, received * gen_mean_size(gen) * 8e-3, faults[4], faults[0],
-	       faults[1], faults[2], faults[3], idle_percent(gen), guest_kicks(gen->sides[0].g));
+	       faults[1], faults[2], faults[3], idle_percent(gen),
+	       1e-7 * (double)(to->waited_ns - from->waited_ns) / seconds,
+	       guest_kicks(gen->sides[0].g));
 }
 
 static double idle_percent(const struct gen *gen)
@@ -316,6 +326,11 @@ static bool parse_one(int id, const char *arg, struct options *o, bool *server)
 		if (!parse_number(arg, 0, 1023, &n))
 			return false;
 		o->core = (int)n;
+		return true;
+	case OPT_WATCH:
+		if (!parse_number(arg, 1, 1 << 30, &n))
+			return false;
+		o->watch = (pid_t)n;
 		return true;
 	case OPT_NULL:
 		if (!parse_number(arg, 0, 1023, &n))

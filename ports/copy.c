@@ -111,27 +111,35 @@ static inline void copy_below_32(uint8_t *to, const uint8_t *from, uint32_t n)
 	}
 }
 
+// Stores are aligned but for the first and last, which overlap the others.
 TARGET_AVX2 static inline void avx2_copy(uint8_t *to, const uint8_t *from, uint32_t n)
 {
-	__m256i last, a, b;
-	uint32_t i = 0;
+	__m256i start, end, a, b, c, d;
+	uint32_t i;
 
 	if (n < 32) {
 		copy_below_32(to, from, n);
 		return;
 	}
-	last = _mm256_loadu_si256((const __m256i *)(from + n - 32));
-	for (; i + 64 <= n; i += 64) {
+	start = _mm256_loadu_si256((const __m256i *)from);
+	end = _mm256_loadu_si256((const __m256i *)(from + n - 32));
+	_mm256_storeu_si256((__m256i *)to, start);
+	i = 32 - ((uintptr_t)to & 31);
+	for (; i + 128 <= n; i += 128) {
 		a = _mm256_loadu_si256((const __m256i *)(from + i));
 		b = _mm256_loadu_si256((const __m256i *)(from + i + 32));
-		_mm256_storeu_si256((__m256i *)(to + i), a);
-		_mm256_storeu_si256((__m256i *)(to + i + 32), b);
+		c = _mm256_loadu_si256((const __m256i *)(from + i + 64));
+		d = _mm256_loadu_si256((const __m256i *)(from + i + 96));
+		_mm256_store_si256((__m256i *)(to + i), a);
+		_mm256_store_si256((__m256i *)(to + i + 32), b);
+		_mm256_store_si256((__m256i *)(to + i + 64), c);
+		_mm256_store_si256((__m256i *)(to + i + 96), d);
 	}
-	if (i + 32 <= n) {
+	for (; i + 32 <= n; i += 32) {
 		a = _mm256_loadu_si256((const __m256i *)(from + i));
-		_mm256_storeu_si256((__m256i *)(to + i), a);
+		_mm256_store_si256((__m256i *)(to + i), a);
 	}
-	_mm256_storeu_si256((__m256i *)(to + n - 32), last);
+	_mm256_storeu_si256((__m256i *)(to + n - 32), end);
 }
 
 TARGET_AVX2 static void avx2_snapshots(const struct copy_snapshot *jobs, unsigned n)

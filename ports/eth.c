@@ -47,6 +47,7 @@ static int eth_start(struct vnic *nic, struct errtext *e);
 static void eth_stop(struct vnic *nic, bool forget);
 static void eth_destroy(struct vnic *nic);
 static void eth_link_changed(struct vnic *nic);
+static void eth_mtu_changed(struct vnic *nic);
 
 static enum drop_reason take_mbuf(struct rte_mbuf *m, struct vnbl *v);
 static void send_segments(struct eth *t, struct vnbl *v, struct vport_stats *st);
@@ -76,6 +77,7 @@ static const struct vnic_ops eth_ops = {
 	.stop = eth_stop,
 	.destroy = eth_destroy,
 	.link_changed = eth_link_changed,
+	.mtu_changed = eth_mtu_changed,
 };
 
 int eth_create(const struct vnic_conf *conf, struct vnic **ret, struct errtext *e)
@@ -235,6 +237,17 @@ static void eth_link_changed(struct vnic *nic)
 	// A NIC that was never started is none of our business.
 	if (nic->state != VNIC_STATE_CREATED && nic->state != VNIC_STATE_DELETED)
 		vnic_start(nic, NULL);
+}
+
+// Drivers change it only while the device is stopped, with its queues set up anew.
+static void eth_mtu_changed(struct vnic *nic)
+{
+	struct eth *t = (struct eth *)nic;
+
+	if (!t->is_open)
+		return;
+	device_close(t);
+	vnic_start(nic, NULL);
 }
 
 // Makes '*v' of a received mbuf. DROP_Unknown: it is one, and owns the mbuf.

@@ -249,6 +249,21 @@ int netlink_get_alias(int ifindex, char alias[NETLINK_ALIAS_SIZE])
 	return 0;
 }
 
+int netlink_delete(int ifindex)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg info;
+	} msg = {
+		.h = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+		      .nlmsg_type = RTM_DELLINK,
+		      .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+		.info = {.ifi_index = ifindex},
+	};
+
+	return transact(&msg, NULL, 0);
+}
+
 int netlink_find_alias(const char *alias, char ifname[IFNAMSIZ])
 {
 	alignas(8) static char buf[BUFFER_SIZE];

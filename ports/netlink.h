@@ -61,6 +61,9 @@ int netlink_set_mac(const char *ifname, const uint8_t mac[6], struct errtext *e)
 int netlink_set_alias(int ifindex, const char *alias, struct errtext *e);
 int netlink_get_alias(int ifindex, char alias[NETLINK_ALIAS_SIZE]);
 
+// Deletes an interface. -ENODEV: there is none of that number.
+int netlink_delete(int ifindex);
+
 // Finds an interface by its alias, in the network namespace of the caller. -ENODEV: none.
 int netlink_find_alias(const char *alias, char ifname[IFNAMSIZ]);
 

@@ -76,6 +76,8 @@ static const struct vnic_ops packet_ops = {
 	.stop = packet_stop,
 	.destroy = packet_destroy,
 	.link_changed = packet_link_changed,
+	// Longer frames than a slot holds come by the other way; only 'why' has to be looked at.
+	.mtu_changed = packet_link_changed,
 };
 
 int packet_create(const struct vnic_conf *conf, struct vnic **ret, struct errtext *e)

@@ -1,8 +1,9 @@
 /*
  * The TAP back end. A TAP is persistent while its port is configured, so that it and the
  * addresses that the host has put on it survive the death of the switch; a restarted switch
- * attaches to it again by name. An alias on the interface says that it was made by us: one
- * that somebody else made is used, but never deleted.
+ * attaches to it again. An alias on the interface says that it was made by us, so that we find
+ * it although it was moved to another network namespace (a machine's) or renamed; and one that
+ * somebody else made is used, but never deleted.
  *
  * The kernel is asked for partial checksums and GSO frames, and takes them: nothing is
  * completed in this file. Its receive side is checked by nethdr_read() all the same.
@@ -33,7 +34,6 @@
 #endif
 
 static const char TUN_DEVICE[] = "/dev/net/tun";
-static const char ALIAS_PREFIX[] = "vsw port "; // and the port's name
 
 static void tap_rx(struct vnic *nic, unsigned q, struct vnbl_burst *burst, struct vport_stats *st);
 static void tap_rx_done(struct vnic *nic, unsigned q, struct vnbl_burst *burst);
@@ -50,11 +50,14 @@ static void tap_mtu_changed(struct vnic *nic);
 static bool read_frame(struct tap *t, int fd, struct vnbl *v, uint8_t *to, struct vport_stats *st);
 static int write_frame(int fd, const struct vnbl *v);
 static void report_gone(struct tap *t);
-static int attach(struct tap *t, int fd, struct errtext *e);
+static int open_device(struct tap *t, bool existed, struct errtext *e);
+static int attach(struct tap *t, int fd, bool existed, struct errtext *e);
 static int attach_error(const char *ifname, int err, struct errtext *e);
 static int set_offloads(struct tap *t, int fd, struct errtext *e);
+static void make_alias(const struct tap *t, char alias[NETLINK_ALIAS_SIZE]);
 static int set_owner(struct tap *t, bool existed, struct errtext *e);
 static int set_up(struct tap *t, struct errtext *e);
+static bool is_here(const struct tap *t, int ifindex);
 static void detach(struct tap *t);
 static void look_at_link(struct tap *t);
 
@@ -173,25 +176,18 @@ static void tap_rx_disarm(struct vnic *nic, unsigned q)
 static int tap_start(struct vnic *nic, struct errtext *e)
 {
 	struct tap *t = (struct tap *)nic;
-	int rc, fd;
+	char alias[NETLINK_ALIAS_SIZE];
+	struct tap_home home;
+	int rc;
 
 	detach(t);
-	fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0) {
-		rc = -errno;
-		return errtext_set(e, rc,
-				   "cannot open %s: %s; TAP ports need the kernel's tun "
-				   "module and the right to use it",
-				   TUN_DEVICE, strerror(-rc));
-	}
-	rc = attach(t, fd, e);
-	if (rc < 0) {
-		close(fd);
+	make_alias(t, alias);
+	tap_home_enter(&home, nic->path, alias);
+	memcpy(t->ifname, home.ifname, sizeof(t->ifname));
+	rc = open_device(t, home.is_found, e);
+	tap_home_leave(&home);
+	if (rc < 0)
 		return rc;
-	}
-	atomic_store_explicit(&t->is_gone, 0, memory_order_relaxed);
-	atomic_store_explicit(&t->fd, fd, memory_order_release);
-	atomic_store_explicit(&nic->link, 1, memory_order_release);
 	vnic_set_state(nic, VNIC_STATE_CONNECTED, 0, NULL);
 	look_at_link(t);
 	return 0;
@@ -200,12 +196,17 @@ static int tap_start(struct vnic *nic, struct errtext *e)
 static void tap_stop(struct vnic *nic, bool forget)
 {
 	struct tap *t = (struct tap *)nic;
-	int fd = atomic_load_explicit(&t->fd, memory_order_relaxed);
+	int fd = atomic_load_explicit(&t->fd, memory_order_relaxed), ifindex = nic->ifindex;
 
-	if (fd >= 0 && forget && t->is_ours && ioctl(fd, TUNSETPERSIST, 0) < 0 && errno != EBADFD)
-		log_warn("port '%s': cannot delete TAP '%s': %s", nic->obj.name, nic->path,
+	forget = forget && fd >= 0 && t->is_ours;
+	if (forget && ioctl(fd, TUNSETPERSIST, 0) < 0 && errno != EBADFD)
+		log_warn("port '%s': cannot delete TAP '%s': %s", nic->obj.name, t->ifname,
 			 strerror(errno));
 	detach(t);
+	// The TAP goes with the last user of its file, and a proc that is just waking up is one.
+	// Its name is to be free at once.
+	if (forget && is_here(t, ifindex))
+		netlink_delete(ifindex);
 }
 
 static void tap_destroy(struct vnic *nic)
@@ -228,30 +229,31 @@ static void tap_link_changed(struct vnic *nic)
 	if (ioctl(fd, TUNGETIFF, &ifr) < 0) {
 		struct errtext why;
 
-		errtext_set(&why, 0, "TAP '%s' was deleted", nic->path);
+		errtext_set(&why, 0, "TAP '%s' was deleted", t->ifname);
 		vnic_set_state(nic, VNIC_STATE_DISCONNECTED, ENODEV, why.text);
 		detach(t);
 		return;
 	}
+	memcpy(t->ifname, ifr.ifr_name, sizeof(t->ifname) - 1); // it may have been renamed
 	// A proc may have been told otherwise for a moment.
 	atomic_store_explicit(&t->is_gone, 0, memory_order_relaxed);
 	atomic_store_explicit(&nic->link, 1, memory_order_release);
 	look_at_link(t);
 }
 
+static void tap_mtu_changed(struct vnic *nic)
+{
+	struct tap *t = (struct tap *)nic;
+	struct errtext e;
+
+	if (is_here(t, nic->ifindex) && netlink_set_mtu(t->ifname, nic->mtu, &e) < 0)
+		log_info("port '%s': %s", nic->obj.name, e.text);
+}
+
 /*
  * Reads one frame to 'to' and makes '*v' of it. False: there is none. A frame that is
  * malformed is counted and leaves v->frame_size 0.
  */
-static void tap_mtu_changed(struct vnic *nic)
-{
-	struct errtext e;
-
-	// A TAP that was moved into another network namespace is that one's to change.
-	if (netlink_set_mtu(nic->path, nic->mtu, &e) < 0)
-		log_info("port '%s': %s", nic->obj.name, e.text);
-}
-
 static bool read_frame(struct tap *t, int fd, struct vnbl *v, uint8_t *to, struct vport_stats *st)
 {
 	struct virtio_net_hdr h;
@@ -306,20 +308,41 @@ static void report_gone(struct tap *t)
 		vnic_event(&t->nic, VNIC_EVENT_DOWN);
 }
 
-static int attach(struct tap *t, int fd, struct errtext *e)
+// In the network namespace where the TAP is, or is to be: that is the device's from its opening.
+static int open_device(struct tap *t, bool existed, struct errtext *e)
+{
+	int rc, fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0) {
+		rc = -errno;
+		return errtext_set(e, rc,
+				   "cannot open %s: %s; TAP ports need the kernel's tun "
+				   "module and the right to use it",
+				   TUN_DEVICE, strerror(-rc));
+	}
+	rc = attach(t, fd, existed, e);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	atomic_store_explicit(&t->is_gone, 0, memory_order_relaxed);
+	atomic_store_explicit(&t->fd, fd, memory_order_release);
+	atomic_store_explicit(&t->nic.link, 1, memory_order_release);
+	return 0;
+}
+
+static int attach(struct tap *t, int fd, bool existed, struct errtext *e)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 	int rc, hdr_size = sizeof(struct virtio_net_hdr), little_endian = 1;
-	struct netlink_link link;
-	bool existed = netlink_get_link(t->nic.path, &link) == 0;
 
-	strcpy(ifr.ifr_name, t->nic.path);
+	strcpy(ifr.ifr_name, t->ifname);
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
-		return attach_error(t->nic.path, errno, e);
+		return attach_error(t->ifname, errno, e);
 	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr_size) < 0 ||
 	    ioctl(fd, TUNSETVNETLE, &little_endian) < 0) {
 		rc = -errno;
-		return errtext_set(e, rc, "TAP '%s' takes no virtio-net header: %s", t->nic.path,
+		return errtext_set(e, rc, "TAP '%s' takes no virtio-net header: %s", t->ifname,
 				   strerror(-rc));
 	}
 	rc = set_offloads(t, fd, e);
@@ -327,7 +350,7 @@ static int attach(struct tap *t, int fd, struct errtext *e)
 		return rc;
 	if (ioctl(fd, TUNSETPERSIST, 1) < 0) {
 		rc = -errno;
-		return errtext_set(e, rc, "cannot make TAP '%s' persistent: %s", t->nic.path,
+		return errtext_set(e, rc, "cannot make TAP '%s' persistent: %s", t->ifname,
 				   strerror(-rc));
 	}
 	rc = set_owner(t, existed, e);
@@ -385,25 +408,34 @@ static int set_offloads(struct tap *t, int fd, struct errtext *e)
 	if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)t->offloads) == 0)
 		return 0;
 	rc = -errno;
-	return errtext_set(e, rc, "TAP '%s' refuses offloads: %s", t->nic.path, strerror(-rc));
+	return errtext_set(e, rc, "TAP '%s' refuses offloads: %s", t->ifname, strerror(-rc));
+}
+
+// The port and the switch whose TAP it is: two switches may have ports of one name.
+static void make_alias(const struct tap *t, char alias[NETLINK_ALIAS_SIZE])
+{
+	const char *run_dir = ports_env()->run_dir;
+
+	snprintf(alias, NETLINK_ALIAS_SIZE, "vsw port %s of %s", t->nic.obj.name,
+		 run_dir != NULL ? run_dir : "?");
 }
 
 static int set_owner(struct tap *t, bool existed, struct errtext *e)
 {
-	char alias[NETLINK_ALIAS_SIZE];
+	char alias[NETLINK_ALIAS_SIZE], present[NETLINK_ALIAS_SIZE];
 	struct netlink_link link;
-	int rc = netlink_get_link(t->nic.path, &link);
+	int rc = netlink_get_link(t->ifname, &link);
 
 	if (rc < 0)
-		return errtext_set(e, rc, "TAP '%s' was deleted while it was set up", t->nic.path);
+		return errtext_set(e, rc, "TAP '%s' was deleted while it was set up", t->ifname);
 	t->nic.ifindex = link.ifindex;
+	make_alias(t, alias);
 	if (existed) {
-		t->is_ours = netlink_get_alias(link.ifindex, alias) == 0 &&
-			     strncmp(alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)) == 0;
+		t->is_ours = netlink_get_alias(link.ifindex, present) == 0 &&
+			     strcmp(present, alias) == 0;
 		return 0;
 	}
 	t->is_ours = 1;
-	snprintf(alias, sizeof(alias), "%s%s", ALIAS_PREFIX, t->nic.obj.name);
 	return netlink_set_alias(link.ifindex, alias, e);
 }
 
@@ -411,17 +443,30 @@ static int set_up(struct tap *t, struct errtext *e)
 {
 	static const uint8_t no_mac[6];
 	struct netlink_link link;
-	int rc = netlink_set_mtu(t->nic.path, t->nic.mtu, e);
+	int rc = netlink_set_mtu(t->ifname, t->nic.mtu, e);
 
 	if (rc == 0 && memcmp(t->mac_conf, no_mac, 6) != 0)
-		rc = netlink_set_mac(t->nic.path, t->mac_conf, e);
+		rc = netlink_set_mac(t->ifname, t->mac_conf, e);
 	if (rc == 0)
-		rc = netlink_set_up(t->nic.path, e);
-	if (rc == 0 && netlink_get_link(t->nic.path, &link) == 0) {
+		rc = netlink_set_up(t->ifname, e);
+	if (rc == 0 && netlink_get_link(t->ifname, &link) == 0) {
 		memcpy(t->nic.mac, link.mac, sizeof(t->nic.mac));
 		t->nic.mac_set = 1;
 	}
 	return rc;
+}
+
+// False: it was moved into another network namespace, and is that one's to change.
+static bool is_here(const struct tap *t, int ifindex)
+{
+	char alias[NETLINK_ALIAS_SIZE], present[NETLINK_ALIAS_SIZE];
+	struct netlink_link link;
+
+	if (netlink_get_link(t->ifname, &link) < 0 || link.ifindex != ifindex)
+		return false;
+	make_alias(t, alias);
+	return !t->is_ours ||
+	       (netlink_get_alias(ifindex, present) == 0 && strcmp(alias, present) == 0);
 }
 
 // After this no proc uses the fd. The interface stays if it is persistent.
@@ -443,12 +488,11 @@ static void look_at_link(struct tap *t)
 	struct netlink_link link;
 	struct errtext why = {.text = ""};
 
-	if (netlink_get_link(t->nic.path, &link) < 0 || link.ifindex != t->nic.ifindex)
+	if (netlink_get_link(t->ifname, &link) < 0 || link.ifindex != t->nic.ifindex)
 		return;
 	memcpy(t->nic.mac, link.mac, sizeof(t->nic.mac));
 	if (!link.up)
-		errtext_set(&why, 0, "the interface is down; 'ip link set %s up' helps",
-			    t->nic.path);
+		errtext_set(&why, 0, "the interface is down; 'ip link set %s up' helps", t->ifname);
 	if (strcmp(why.text, t->nic.why) != 0)
 		vnic_set_state(&t->nic, VNIC_STATE_CONNECTED, 0, why.text);
 }

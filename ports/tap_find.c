@@ -99,7 +99,8 @@ static bool look_everywhere(struct tap_home *h, const char *alias)
 		DIR *dir = opendir(folders[i]);
 
 		while (!found && dir != NULL && (d = readdir(dir)) != NULL) {
-			if (d->d_name[0] == '.' || (i == 1 && !isdigit((unsigned char)d->d_name[0])))
+			if (d->d_name[0] == '.' ||
+			    (i == 1 && !isdigit((unsigned char)d->d_name[0])))
 				continue;
 			snprintf(path, sizeof(path), "%s/%s%s", folders[i], d->d_name,
 				 i == 1 ? "/ns/net" : "");

@@ -33,8 +33,9 @@ struct tap {
 	_Atomic uint32_t is_gone; // 1: a proc found the interface deleted
 	uint8_t is_ours;          // 1: made by us, so it is ours to delete
 	uint8_t takes;            // enum nethdr_takes: what the kernel can be given unfinished
-	uint8_t mac_conf[6]; // address that the interface is to have; zero = the kernel's choice
-	uint32_t offloads;   // TUN_F_*: what the kernel may give us unfinished
+	uint8_t mac_conf[6];   // address that the interface is to have; zero = the kernel's choice
+	char ifname[IFNAMSIZ]; // what it is called now, in the namespace where it is
+	uint32_t offloads;     // TUN_F_*: what the kernel may give us unfinished
 
 	alignas(64) uint8_t arena[TAP_ARENA_SIZE];
 };

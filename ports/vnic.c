@@ -148,7 +148,10 @@ uint32_t vnic_take_events(struct vnic *nic)
 		// Both may have come; where it stands now is what the kind wrote last.
 		bool is_up = atomic_load_explicit(&nic->link, memory_order_acquire);
 
-		if (is_up && nic->state != VNIC_STATE_CONNECTED)
+		// A ring that stood still goes on when its guest has reset the device. Without such
+		// an event 'why' stands: a NIC may be up and have something to tell.
+		if (is_up && (nic->state != VNIC_STATE_CONNECTED ||
+			      (events & VNIC_EVENT_UP && nic->why[0] != '\0')))
 			vnic_set_state(nic, VNIC_STATE_CONNECTED, 0, NULL);
 		else if (!is_up && nic->state == VNIC_STATE_CONNECTED)
 			vnic_set_state(nic, VNIC_STATE_DISCONNECTED, 0, "the peer went away");

@@ -238,7 +238,7 @@ static int read_start_file(const char *name, char **ret, size_t *ret_size, struc
 	ssize_t n;
 	int fd, err;
 
-	fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errtext_set(e, -errno, "cannot open %s: %s", name, strerror(errno));
 	do {

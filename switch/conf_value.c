@@ -77,7 +77,7 @@ int conf_value_mac(const char *text, uint8_t ret[6], struct errtext *e)
 
 		right = high >= 0 && low >= 0 &&
 			(i == 5 || ((end == ':' || end == '-') && end == text[2]));
-		mac[i] = (uint8_t)(high << 4 | low);
+		mac[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low); // used only when right
 	}
 	if (!right)
 		return errtext_set(e, -EINVAL,

@@ -385,6 +385,11 @@ static void fail_command(struct client *cl, uint32_t column)
 	char *text = call->error.text.text;
 	json_t *object;
 
+	// Words that were wrong are quoted in it, and are not to drive a terminal.
+	for (char *p = text; *p != '\0'; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
 	if (call->out.json) {
 		object = json_object();
 		json_object_set_new(object, "error", out_string(text));

@@ -44,12 +44,14 @@ static struct {
 	struct event *log_retry;
 } vswd = {.rundir_fd = -1};
 
+static void hold_standard_fds(void);
 static int start(int argc, char **argv, struct errtext *e);
 static int start_process(struct errtext *e);
 static int start_dpdk(struct errtext *e);
 static int start_switch(struct errtext *e);
 static int start_loop(struct errtext *e);
 static void stop(void);
+static void mask_signals(int how);
 static int watch_fd(int fd, event_callback_fn fn, struct errtext *e);
 static int watch_signal(int number, struct errtext *e);
 static void on_signal(evutil_socket_t number, short what, void *arg);
@@ -65,6 +67,7 @@ int main(int argc, char **argv)
 	struct errtext e = {.text = ""};
 	int err;
 
+	hold_standard_fds();
 	err = options_parse(argc, argv, &vswd.options, &e);
 	if (err > 0)
 		return EXIT_SUCCESS;
@@ -84,6 +87,18 @@ int main(int argc, char **argv)
 	}
 	stop();
 	return err == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+// Else the first sockets would get their numbers, and log lines would go there.
+static void hold_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
 }
 
 static int start(int argc, char **argv, struct errtext *e)
@@ -112,6 +127,8 @@ static int start_process(struct errtext *e)
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	// They wait until the loop can stop cleanly; all other threads leave them to this one.
+	mask_signals(SIG_BLOCK);
 	err = log_init(o->log_level);
 	if (err != 0)
 		return errtext_set(e, err, "the log does not start: %s", strerror(-err));
@@ -205,7 +222,10 @@ static int start_loop(struct errtext *e)
 	if (err == 0)
 		err = watch_signal(SIGINT, e);
 	conf.base = vswd.base;
-	return err != 0 ? err : ctl_start(&conf, &vswd.ctl, e);
+	if (err == 0)
+		err = ctl_start(&conf, &vswd.ctl, e);
+	mask_signals(SIG_UNBLOCK);
+	return err;
 }
 
 static void stop(void)
@@ -234,6 +254,16 @@ static void stop(void)
 		rundir_close(vswd.options.run_dir, vswd.rundir_fd);
 	if (vswd.has_log)
 		log_fini();
+}
+
+static void mask_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(how, &set, NULL);
 }
 
 static int watch_fd(int fd, event_callback_fn fn, struct errtext *e)

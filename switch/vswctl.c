@@ -164,11 +164,11 @@ static int run_words(int fd, int argc, char **argv)
 	send_request(fd, options.json ? CTL_JSON : 0, body, size, options.capture);
 	free(body);
 	a = read_answer(fd);
-	if (a.type == CTL_ERROR) {
+	if (a.type == CTL_ERROR)
 		print_error(&a, "");
-		free(a.text);
+	free(a.text);
+	if (a.type == CTL_ERROR)
 		return EXIT_REFUSED;
-	}
 	return a.type == CTL_CAPTURE ? wait_capture(fd) : EXIT_DONE;
 }
 
@@ -209,8 +209,10 @@ static int run_line(int fd, const char *line, size_t size, unsigned number, unsi
 	send_request(fd, CTL_LINE | (options.json ? CTL_JSON : 0), line, size, false);
 	a = read_answer(fd);
 	*x_done += a.type == CTL_DONE;
-	if (a.type != CTL_ERROR)
+	if (a.type != CTL_ERROR) {
+		free(a.text);
 		return EXIT_DONE;
+	}
 	snprintf(where, sizeof(where), "%.400s:%u:%u: ", options.file, number, a.column);
 	print_error(&a, where);
 	if (!options.json)

@@ -189,6 +189,30 @@ static void gso_frames_go_out_in_segments(void **state)
 	vnic_destroy(nic, true);
 }
 
+static void a_new_mtu_is_obeyed(void **state)
+{
+	static const struct plain_kind kind = {0};
+	struct vnic *nic = make_started("vdev:net_ring0");
+	struct vnbl v, *frames[1] = {&v};
+
+	vnic_set_mtu(nic, 9000);
+	assert_int_equal(nic->state, VNIC_STATE_CONNECTED);
+	plain_make(&frame, &kind, 8900, 1);
+	as_guest(&v, &frame, 0);
+	vnic_tx(nic, 0, frames, 1, &st, 0);
+	assert_int_equal(st.tx_frames, 1);
+	vnic_rx(nic, 0, &burst, &st);
+	assert_int_equal(burst.n, 1);
+	got = frame;
+	memset(got.data, 0, got.size);
+	assert_int_equal(burst.frames[0].frame_size, got.size);
+	assert_true(burst.frames[0].n_pieces > 0);
+	vnbl_copy_out(&burst.frames[0], 0, got.data, got.size);
+	assert_true(plain_is_complete(&got));
+	vnic_rx_done(nic, 0, &burst);
+	vnic_destroy(nic, true);
+}
+
 // A ring of 1024: what does not fit is counted, and its memory comes back.
 static void a_full_device_drops_and_leaks_nothing(void **state)
 {
@@ -257,6 +281,7 @@ int main(void)
 		cmocka_unit_test(a_device_has_one_user_and_can_be_had_again),
 		cmocka_unit_test(frames_go_out_complete_and_come_in_whole),
 		cmocka_unit_test(gso_frames_go_out_in_segments),
+		cmocka_unit_test(a_new_mtu_is_obeyed),
 		cmocka_unit_test(a_full_device_drops_and_leaks_nothing),
 		cmocka_unit_test(a_real_interface_wakes_us),
 	};

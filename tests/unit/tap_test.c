@@ -103,7 +103,7 @@ static void the_interface_is_set_up_and_outlives_us(void **state)
 	assert_memory_equal(link.mac, "\x02\x15\x5d\x01\x02\x03", 6);
 	assert_memory_equal(nic->mac, link.mac, 6);
 	assert_int_equal(netlink_get_alias(link.ifindex, alias), 0);
-	assert_string_equal(alias, "vsw port vm1");
+	assert_string_equal(alias, "vsw port vm1 of ?");
 	ifindex = link.ifindex;
 	nics_run("ip addr add 10.9.9.1/24 dev t0");
 
@@ -166,6 +166,23 @@ static void what_is_in_the_way_is_named(void **state)
 	close(ready[1]);
 	// Killed, it left its TAP behind, and we take it up.
 	nic = make_started("t1");
+	vnic_destroy(nic, true);
+}
+
+// A proc that sleeps on the TAP still holds its file for a moment.
+static void a_removed_tap_is_gone_at_once(void **state)
+{
+	struct vnic *nic = make_started("t0");
+	struct netlink_link link;
+	int held = dup(vnic_rx_arm(nic, 0));
+
+	assert_true(held >= 0);
+	vnic_rx_disarm(nic, 0);
+	vnic_destroy(nic, true);
+	assert_int_equal(netlink_get_link("t0", &link), -ENODEV);
+	nic = make_started("t0");
+	close(held);
+	assert_int_equal(netlink_get_link("t0", &link), 0);
 	vnic_destroy(nic, true);
 }
 
@@ -383,8 +400,19 @@ static void a_tap_moved_away_still_works(void **state)
 	assert_int_equal(nethdr_read(&v, &h, false), 0);
 	vnic_tx(nic, 0, frames, 1, &st, 0);
 	assert_int_equal(st.tx_frames, 1);
+
+	// After a restart it is found there again, also by another name, and none is made here.
+	vnic_destroy(nic, false);
+	snprintf(command, sizeof(command),
+		 "ip -n vsw-%d link set t0 down && ip -n vsw-%d link set t0 name eth0", pid, pid);
+	nics_run(command);
+	nic = make_started("t0");
+	assert_string_equal(((struct tap *)nic)->ifname, "eth0");
+	assert_int_equal(netlink_get_link("t0", &link), -ENODEV);
+	vnic_tx(nic, 0, frames, 1, &st, 0);
+	assert_int_equal(st.tx_frames, 1);
 	vnic_destroy(nic, true);
-	snprintf(command, sizeof(command), "! ip netns exec vsw-%d ip link show t0 2>/dev/null",
+	snprintf(command, sizeof(command), "! ip netns exec vsw-%d ip link show eth0 2>/dev/null",
 		 pid);
 	nics_run(command);
 	assert_int_equal(netlink_get_link("t0", &link), -ENODEV);
@@ -430,6 +458,7 @@ int main(void)
 		cmocka_unit_test(the_interface_is_set_up_and_outlives_us),
 		cmocka_unit_test(a_foreign_tap_is_used_but_not_deleted),
 		cmocka_unit_test(what_is_in_the_way_is_named),
+		cmocka_unit_test(a_removed_tap_is_gone_at_once),
 		cmocka_unit_test(frames_arrive_with_their_requests),
 		cmocka_unit_test(a_full_burst_keeps_all_frames_apart),
 		cmocka_unit_test(frames_leave_from_where_they_lie),

@@ -17,7 +17,7 @@
 #include "tests/guest/tframe.h"
 #include "tests/unit/vhost_host.h"
 
-enum { LAB_WAIT_MS = 5000, LAB_WINDOW = 32, LAB_FRAME_SIZE = 200 };
+enum { LAB_WAIT_MS = 15000, LAB_WINDOW = 32, LAB_FRAME_SIZE = 200 };
 
 struct lab {
 	struct host *host;
