@@ -10,7 +10,8 @@
 # generator's own ceiling). Nothing of the system's own Open vSwitch is touched.
 #
 # Needs root, and for the peers the packages dpdk and openvswitch-switch-dpdk. 2 MB hugepages are
-# reserved when there is room for them and given back at the end.
+# reserved when there is room for them and given back at the end. On a machine that does other work,
+# too: echo -20 >/proc/self/autogroup; nice -n -20 bench/speed.sh ...
 set -euo pipefail
 
 build=build rounds=3 seconds=0.8 out='' hugepages=768
@@ -19,7 +20,7 @@ switches="null vswd testpmd ovs"
 default_points="64 512 1518 64,macs=10000 64,touch 1518,touch"
 ovs_lib=/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
 
-usage() { sed -n '2,13s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
 
 while getopts b:n:t:w:o:h opt; do
 	case $opt in
@@ -37,9 +38,7 @@ read -ra points <<<"${*:-$default_points}"
 
 core=$(($(nproc) - 1))
 gen=$build/bench/vswgen
-work=$(mktemp -d /tmp/vsw-speed.XXXXXX)
-results=$work/results
-log=$work/log
+work='' results='' log=''
 pids=()
 old_pages='' mounted='' huge=''
 
@@ -64,7 +63,7 @@ end_switch() {
 		end_process "${pids[i]}"
 	done
 	pids=()
-	rm -f "$work"/*.sock
+	[[ -z $work ]] || rm -f "$work"/*.sock
 }
 
 cleanup() {
@@ -75,7 +74,7 @@ cleanup() {
 	if [[ $out && -s $results ]]; then
 		cp "$results" "$out"
 	fi
-	rm -rf "$work"
+	[[ -z $work ]] || rm -rf "$work"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -256,34 +255,44 @@ summary() {
 	}' "$results"
 }
 
-((EUID == 0)) || die "must be root"
-((core > 0)) || die "needs two cores: one for the switch, one for the generator"
-[[ -x $gen ]] || die "$gen is missing: build it, or name the build directory with -b"
-for s in $switches; do
-	case $s in
-	null) ;;
-	vswd) [[ -x $build/switch/vswd ]] || die "$build/switch/vswd is missing" ;;
-	testpmd) command -v dpdk-testpmd >/dev/null || die "package dpdk is missing" ;;
-	ovs) [[ -x $ovs_lib ]] || die "package openvswitch-switch-dpdk is missing" ;;
-	*) die "$s is none of: null vswd testpmd ovs" ;;
-	esac
-done
-
-reserve_hugepages
-read -ra order <<<"$switches"
-for ((round = 1; round <= rounds; round++)); do
-	for switch in "${order[@]}"; do
-		say "round $round of $rounds: $switch"
-		: >"$log"
-		[[ $switch == null ]] || "start_$switch"
-		for point in "${points[@]}"; do
-			measure "$switch" "$point"
-		done
-		end_switch
+# A function, so that all of the file is read before it runs.
+main() {
+	((EUID == 0)) || die "must be root"
+	exec 9>/tmp/vsw-speed.lock
+	flock -n 9 || die "is running already; two at once would measure each other"
+	((core > 0)) || die "needs two cores: one for the switch, one for the generator"
+	[[ -x $gen ]] || die "$gen is missing: build it, or name the build directory with -b"
+	local s order round switch point
+	for s in $switches; do
+		case $s in
+		null) ;;
+		vswd) [[ -x $build/switch/vswd ]] || die "$build/switch/vswd is missing" ;;
+		testpmd) command -v dpdk-testpmd >/dev/null || die "package dpdk is missing" ;;
+		ovs) [[ -x $ovs_lib ]] || die "package openvswitch-switch-dpdk is missing" ;;
+		*) die "$s is none of: null vswd testpmd ovs" ;;
+		esac
 	done
-	order=("${order[@]:1}" "${order[0]}")
-done
-echo "switch on core $core, generator on core 0, $rounds rounds of $seconds s," \
-	"$([[ $huge ]] && echo with || echo without) hugepages:" \
-	"median (least-most), share of time that the generator waited"
-summary
+
+	work=$(mktemp -d /tmp/vsw-speed.XXXXXX)
+	results=$work/results log=$work/log
+	reserve_hugepages
+	read -ra order <<<"$switches"
+	for ((round = 1; round <= rounds; round++)); do
+		for switch in "${order[@]}"; do
+			say "round $round of $rounds: $switch"
+			: >"$log"
+			[[ $switch == null ]] || "start_$switch"
+			for point in "${points[@]}"; do
+				measure "$switch" "$point"
+			done
+			end_switch
+		done
+		order=("${order[@]:1}" "${order[0]}")
+	done
+	echo "switch on core $core, generator on core 0, $rounds rounds of $seconds s," \
+		"$([[ $huge ]] && echo with || echo without) hugepages:" \
+		"median (least-most), share of time that the generator waited"
+	summary
+}
+
+main

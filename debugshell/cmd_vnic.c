@@ -105,10 +105,10 @@ static void print_queues(const struct vnic *nic)
 	unsigned n = nic->n_queues < VNIC_QUEUES_MAX ? nic->n_queues : VNIC_QUEUES_MAX;
 
 	print_section("RECEIVE QUEUES");
-	printf("    %-7s%-8s%-7s%-12s%s\n", "Queue", "Proc", "Armed", "Wake-ups", "Bursts");
+	printf("    %-7s%-8s%-7s%s\n", "Queue", "Proc", "Armed", "Bursts");
 	for (unsigned i = 0; i < n; i++)
-		printf("    %-7u%-8s%-7s%-12lu%lu\n", i, queue_proc(nic->rxq[i].proc).s,
-		       nic->rxq[i].armed ? "Y" : "N", nic->rxq[i].wakeups, nic->rxq[i].bursts);
+		printf("    %-7u%-8s%-7s%lu\n", i, queue_proc(nic->rxq[i].proc).s,
+		       nic->rxq[i].armed ? "Y" : "N", nic->rxq[i].bursts);
 	if (n == 0)
 		printf("    [None]\n");
 

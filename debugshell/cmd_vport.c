@@ -112,7 +112,7 @@ static void print_counters(struct shell *sh, const struct vport *port)
 	print_row("From vNic", "%lu frames, %lu bytes", sum.rx_frames, sum.rx_bytes);
 	print_row("To vNic", "%lu frames, %lu bytes", sum.tx_frames, sum.tx_bytes);
 	print_row("Flooded", "%lu frames of those from the vNic", sum.rx_flooded);
-	print_row("Completed", "%lu checksums and segmentations", sum.rx_completed);
+	print_row("Completed", "%lu checksums and segmentations", sum.tx_completed);
 	print_section("DROPS");
 	if (cmd_drops_print(&sum, "    ") == 0)
 		printf("    [None]\n");

@@ -222,7 +222,7 @@ int walk_stats(struct shell *sh, const struct vport *port, struct vport_stats *s
 		sum->tx_frames += one.tx_frames;
 		sum->tx_bytes += one.tx_bytes;
 		sum->rx_flooded += one.rx_flooded;
-		sum->rx_completed += one.rx_completed;
+		sum->tx_completed += one.tx_completed;
 		for (unsigned d = 0; d < DROP_DIRECTIONS; d++)
 			for (unsigned r = 0; r < DROP_COUNT; r++)
 				sum->drops[d][r] += one.drops[d][r];

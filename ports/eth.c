@@ -26,7 +26,10 @@
 #include "ports/vnic_ops.h"
 #include "ports/vport.h"
 
-enum { TAG_SIZE = 4 };
+enum {
+	TAG_SIZE = 4,
+	CALLBACK_WAIT_US = 100 // between looks whether a callback of ours still runs
+};
 
 // Copies on their way to the device.
 struct batch {
@@ -57,6 +60,8 @@ static int device_open(struct eth *t, struct errtext *e);
 static int device_setup(struct eth *t, const struct rte_eth_dev_info *info, struct errtext *e);
 static int device_configure(struct eth *t, const struct rte_eth_dev_info *info, struct errtext *e);
 static void device_close(struct eth *t);
+static void forget_callback(struct eth *t, enum rte_eth_event_type type,
+			    rte_eth_dev_cb_fn callback);
 static bool find_port(const char *name, uint16_t *ret);
 static void find_interrupt(struct eth *t);
 static void set_names(struct eth *t, const struct rte_eth_dev_info *info);
@@ -160,10 +165,12 @@ static void eth_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], un
 
 		switch (nethdr_work(frames[i], 0)) {
 		case NETHDR_SEGMENT:
+			st->tx_completed++;
 			batch_flush(t, &batch, st);
 			send_segments(t, frames[i], st);
 			continue;
 		case NETHDR_CSUM:
+			st->tx_completed++;
 			if (nethdr_complete_csum(frames[i]) < 0)
 				reason = DROP_Resources;
 			break;
@@ -455,8 +462,8 @@ static void device_close(struct eth *t)
 	atomic_store_explicit(&t->is_running, 0, memory_order_release);
 	atomic_store_explicit(&t->nic.link, 0, memory_order_release);
 	vnic_synchronize(&t->nic);
-	rte_eth_dev_callback_unregister(t->port_id, RTE_ETH_EVENT_INTR_LSC, on_link, t);
-	rte_eth_dev_callback_unregister(t->port_id, RTE_ETH_EVENT_INTR_RMV, on_removal, t);
+	forget_callback(t, RTE_ETH_EVENT_INTR_LSC, on_link);
+	forget_callback(t, RTE_ETH_EVENT_INTR_RMV, on_removal);
 	rte_eth_dev_stop(t->port_id);
 	rte_eth_dev_close(t->port_id);
 	in_use[t->port_id] = false;
@@ -466,6 +473,13 @@ static void device_close(struct eth *t)
 	t->device = NULL;
 	t->intr_fd = -1;
 	t->is_open = false;
+}
+
+// DPDK's interrupt thread may be in the callback just now; it must not find 't' freed.
+static void forget_callback(struct eth *t, enum rte_eth_event_type type, rte_eth_dev_cb_fn callback)
+{
+	while (rte_eth_dev_callback_unregister(t->port_id, type, callback, t) == -EAGAIN)
+		usleep(CALLBACK_WAIT_US);
 }
 
 // A PCI device with several ports names them "ADDRESS_suffix"; the first one is meant.

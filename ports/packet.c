@@ -53,7 +53,8 @@ static uint32_t slot_status(struct tpacket2_hdr *slot);
 static void release_slots(struct packet *p);
 static enum drop_reason take_slot(struct packet *p, int fd, struct tpacket2_hdr *slot,
 				  uint32_t status, uint8_t *arena, struct vnbl *v);
-static int read_large(int fd, uint8_t *to, struct vnbl *v, struct virtio_net_hdr *h);
+static int read_large(struct packet *p, int fd, uint8_t *to, struct vnbl *v,
+		      struct virtio_net_hdr *h);
 static uint32_t count_lost(int fd);
 static bool fits_link(const struct packet *p, const struct vnbl *v);
 static void send_segments(int fd, struct vnbl *v, struct vport_stats *st);
@@ -277,10 +278,9 @@ static enum drop_reason take_slot(struct packet *p, int fd, struct tpacket2_hdr 
 	int rc;
 
 	vnbl_reset(v);
-	v->flags = VNBL_DATA_SAFE;
 	if (status & TP_STATUS_COPY) {
 		p->large++;
-		if (read_large(fd, arena, v, &h) < 0)
+		if (read_large(p, fd, arena, v, &h) < 0)
 			return DROP_Resources;
 	} else {
 		if (slot->tp_snaplen < slot->tp_len)
@@ -288,9 +288,7 @@ static enum drop_reason take_slot(struct packet *p, int fd, struct tpacket2_hdr 
 		if (slot->tp_mac < sizeof(h) + VNBL_HEADROOM ||
 		    slot->tp_mac + slot->tp_len > p->slot_size)
 			return DROP_InvalidData;
-		v->hdr = (uint8_t *)slot + slot->tp_mac;
-		v->frame_size = slot->tp_len;
-		v->safe_size = (uint16_t)slot->tp_len;
+		hostio_set_frame(v, (uint8_t *)slot + slot->tp_mac, slot->tp_len);
 		memcpy(&h, v->hdr - sizeof(h), sizeof(h));
 	}
 	if (status & TP_STATUS_VLAN_VALID) {
@@ -305,7 +303,13 @@ static enum drop_reason take_slot(struct packet *p, int fd, struct tpacket2_hdr 
 	return rc < 0 ? DROP_InvalidPacket : DROP_Unknown;
 }
 
-static int read_large(int fd, uint8_t *to, struct vnbl *v, struct virtio_net_hdr *h)
+/*
+ * Each slot that is marked takes one frame from the queue, or all later ones would get their
+ * predecessor's. That the link went down is told by an error, once, in place of the frame; any
+ * other error comes with the frame taken.
+ */
+static int read_large(struct packet *p, int fd, uint8_t *to, struct vnbl *v,
+		      struct virtio_net_hdr *h)
 {
 	struct iovec iov[2] = {
 		{.iov_base = h, .iov_len = sizeof(*h)},
@@ -314,14 +318,13 @@ static int read_large(int fd, uint8_t *to, struct vnbl *v, struct virtio_net_hdr
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_TRUNC);
 
+	if (n < 0 && errno == ENETDOWN) {
+		vnic_event(&p->nic, VNIC_EVENT_DOWN);
+		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_TRUNC);
+	}
 	if (n <= (ssize_t)sizeof(*h) || n > (ssize_t)sizeof(*h) + VNBL_FRAME_MAX)
 		return -EMSGSIZE;
-	v->hdr = to;
-	v->frame_size = (uint32_t)(n - (ssize_t)sizeof(*h));
-	v->safe_size = v->frame_size < UINT16_MAX ? (uint16_t)v->frame_size : UINT16_MAX;
-	if (v->safe_size < v->frame_size)
-		v->pieces[v->n_pieces++] = (struct vnbl_piece){.addr = to + v->safe_size,
-							       .len = v->frame_size - v->safe_size};
+	hostio_set_frame(v, to, (uint32_t)(n - (ssize_t)sizeof(*h)));
 	return 0;
 }
 

@@ -275,13 +275,7 @@ static bool read_frame(struct tap *t, int fd, struct vnbl *v, uint8_t *to, struc
 		return n > 0;
 	}
 	vnbl_reset(v);
-	v->hdr = to;
-	v->flags = VNBL_DATA_SAFE;
-	v->frame_size = (uint32_t)(n - (ssize_t)sizeof(h));
-	v->safe_size = v->frame_size < UINT16_MAX ? (uint16_t)v->frame_size : UINT16_MAX;
-	if (v->safe_size < v->frame_size)
-		v->pieces[v->n_pieces++] = (struct vnbl_piece){.addr = to + v->safe_size,
-							       .len = v->frame_size - v->safe_size};
+	hostio_set_frame(v, to, (uint32_t)(n - (ssize_t)sizeof(h)));
 	rc = nethdr_read(v, &h, true);
 	if (rc < 0) {
 		vport_count_drop(st, DROP_IN, rc == -ENOMEM ? DROP_Resources : DROP_InvalidPacket,

@@ -266,6 +266,7 @@ static void drain(struct vhost *v, struct vhost_ring *r, struct vnbl_burst *burs
 	vring_rx(&r->q, burst, st);
 	if (burst->n > 0) {
 		vport_count_drop(st, DROP_IN, DROP_NicDisabled, burst->n);
+		vnbl_release_burst(burst);
 		vring_rx_done(&r->q);
 		burst->n = 0;
 		burst->bytes = 0;
@@ -294,6 +295,7 @@ static void tx_complete(struct vhost *v, unsigned q, struct vnbl *const frames[]
 
 static void tx_one(struct vhost *v, unsigned q, struct vnbl *frame, struct vport_stats *st)
 {
+	st->tx_completed++;
 	if (nethdr_work(frame, 0) == NETHDR_SEGMENT) {
 		tx_segments(v, q, frame, st);
 	} else if (nethdr_complete_csum(frame) == 0) {
@@ -306,6 +308,7 @@ static void tx_one(struct vhost *v, unsigned q, struct vnbl *frame, struct vport
 static void tx_segments(struct vhost *v, unsigned q, struct vnbl *frame, struct vport_stats *st)
 {
 	struct vnbl segments[SEGMENTS_BATCH], *pointers[SEGMENTS_BATCH];
+	struct vport_stats sent = {0};
 	struct nethdr_gso g;
 	unsigned n;
 
@@ -317,8 +320,15 @@ static void tx_segments(struct vhost *v, unsigned q, struct vnbl *frame, struct 
 		for (n = 0; n < SEGMENTS_BATCH && nethdr_gso_next(&g, &segments[n]); n++)
 			pointers[n] = &segments[n];
 		if (n > 0)
-			tx_ring(v, q, pointers, n, st);
+			tx_ring(v, q, pointers, n, &sent);
 	} while (n == SEGMENTS_BATCH);
+	// One frame was given to us, so one frame is counted.
+	if (sent.tx_frames == g.n) {
+		st->tx_frames++;
+		st->tx_bytes += frame->frame_size;
+	} else {
+		vport_count_drop(st, DROP_OUT, DROP_Resources, 1);
+	}
 }
 
 static void tx_ring(struct vhost *v, unsigned q, struct vnbl *const frames[], unsigned n,

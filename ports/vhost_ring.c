@@ -26,7 +26,6 @@ enum { FD_NOT_SET = -2 };
 
 static void ring_up(struct vhost *v, unsigned index);
 static bool ring_complete(const struct vhost *v, unsigned index, struct rte_vhost_vring *lib);
-static void ring_dump(const struct vhost *v, const struct virtq_conf *conf);
 static enum virtq_direction direction_of(unsigned index);
 
 void vhost_rings_down(struct vhost *v, uint32_t mask)
@@ -127,7 +126,6 @@ static void ring_up(struct vhost *v, unsigned index)
 		log_warn("port '%s': ring %u is not usable: %s", v->nic.obj.name, index, e.text);
 		return;
 	}
-	ring_dump(v, &conf);
 	r->told = 0;
 	r->attached++;
 	atomic_store_explicit(&r->use, r->enabled ? VHOST_RING_UP : VHOST_RING_DRAIN,
@@ -151,18 +149,6 @@ static bool ring_complete(const struct vhost *v, unsigned index, struct rte_vhos
 		return false;
 	// A disabled ring gives the guest nothing, and what comes from it is thrown away.
 	return v->rings[index].enabled || direction_of(index) == VIRTQ_FROM_GUEST;
-}
-
-// Rings are worth having in a core, other than the rest of the guest's memory.
-static void ring_dump(const struct vhost *v, const struct virtq_conf *conf)
-{
-	guest_mem_dump_range(v->mem, conf->desc, sizeof(struct virtq_desc) * conf->size);
-	guest_mem_dump_range(v->mem, conf->avail,
-			     sizeof(struct virtq_avail) + sizeof(uint16_t) * (conf->size + 1));
-	guest_mem_dump_range(v->mem, conf->used,
-			     sizeof(struct virtq_used) +
-				     sizeof(struct virtq_used_elem) * conf->size +
-				     sizeof(uint16_t));
 }
 
 // Ring 2q is what the guest receives from, 2q + 1 is what it sends to.

@@ -290,6 +290,11 @@ void vnic_set_state(struct vnic *nic, enum vnic_state state, int err, const char
 		nic->retries = 0;
 	snprintf(nic->why, sizeof(nic->why), "%s", why != NULL ? why : "");
 	object_change_end(&nic->obj);
+	// A proc may sleep without this NIC's new fd.
+	if (state == VNIC_STATE_CONNECTED) {
+		for (unsigned q = 0; q < nic->n_queues; q++)
+			vnic_wake(nic, q);
+	}
 }
 
 void vnic_queues_init(struct vnic *nic)

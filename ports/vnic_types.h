@@ -72,9 +72,8 @@ struct vnic_rxq {
 	uint16_t index;
 
 	// Written by that proc.
-	uint32_t armed;   // 1: the proc sleeps and waits for a wake-up by this queue
-	uint64_t wakeups; // sleeps that this queue ended
-	uint64_t bursts;  // bursts that held frames
+	uint32_t armed;  // 1: the proc sleeps and waits for a wake-up by this queue
+	uint64_t bursts; // bursts that held frames
 };
 
 struct vnic_txq {

@@ -62,7 +62,8 @@ struct vport_stats {
 	uint64_t tx_frames; // from the switch to the NIC
 	uint64_t tx_bytes;
 	uint64_t rx_flooded;   // of rx_frames: went to more than one port
-	uint64_t rx_completed; // checksums and segmentations completed for this port's frames
+	uint64_t tx_completed; // of the frames for the NIC: checksummed or cut here, for its peer
+			       // cannot
 	uint64_t drops[DROP_DIRECTIONS][DROP_COUNT];
 };
 
@@ -83,7 +84,8 @@ struct vport {
 	uint8_t is_validation; // 1: a VM's port whose VM is not attached (HYPERV 1.6)
 	uint8_t friendly_set;  // 1: the friendly name was given, 0: it is the default of the type
 	uint8_t seen_state;    // the NIC's state as it was logged last
-	uint8_t pad[3];
+	uint8_t was_connected; // 1: the NIC was connected when it was looked at last
+	uint8_t pad[2];
 	uint32_t max_stations; // quota in the MAC table; 0 = the switch's default for the type
 	int64_t created_s;     // wall clock, seconds since 1970
 

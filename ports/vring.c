@@ -90,17 +90,6 @@ bool vring_detach(struct virtq *q, uint16_t *last_avail, uint16_t *last_used)
 	return true;
 }
 
-void vring_set_fds(struct virtq *q, int callfd, int kickfd)
-{
-	if (q->desc == NULL)
-		return;
-	close_fd(&q->callfd);
-	close_fd(&q->kickfd);
-	q->callfd = call_open(callfd);
-	q->kickfd = call_open(kickfd);
-	call_guest(q);
-}
-
 int vring_arm(struct virtq *q)
 {
 	if (!vring_usable(q))

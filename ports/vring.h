@@ -17,7 +17,7 @@
  * No function here sleeps, logs, allocates (but attach) or calls librte_vhost. A call to the
  * guest is one system call that cannot wait (call.h).
  *
- * Threads: attach, detach, set_fds: any thread, while no proc is inside (the caller's
+ * Threads: attach, detach: any thread, while no proc is inside (the caller's
  * grace period). rx, rx_done, arm, disarm: the one proc. tx: the holder of the queue's lock.
  */
 #pragma once
@@ -59,12 +59,6 @@ int vring_attach(struct virtq *q, const struct virtq_conf *conf, struct errtext 
  * told (rte_vhost_set_vring_base); unset when it was not attached. Returns whether it was.
  */
 bool vring_detach(struct virtq *q, uint16_t *last_avail, uint16_t *last_used);
-
-/**
- * Replaces our copies of the fds by copies of these (negative: none), when the peer sent new
- * ones. Nothing else of the ring changes. A call that may have been lost is made up for.
- */
-void vring_set_fds(struct virtq *q, int callfd, int kickfd);
 
 static inline bool vring_attached(const struct virtq *q)
 {

@@ -284,7 +284,7 @@ static json_t *port_row(const struct vport *port)
 	json_object_set_new(row, "tx_frames", json_integer((json_int_t)st.tx_frames));
 	json_object_set_new(row, "tx_bytes", json_integer((json_int_t)st.tx_bytes));
 	json_object_set_new(row, "rx_flooded", json_integer((json_int_t)st.rx_flooded));
-	json_object_set_new(row, "rx_completed", json_integer((json_int_t)st.rx_completed));
+	json_object_set_new(row, "tx_completed", json_integer((json_int_t)st.tx_completed));
 	json_object_set_new(row, "drops_in", drops_object(&st, DROP_IN, &in));
 	json_object_set_new(row, "drops_out", drops_object(&st, DROP_OUT, &out));
 	json_object_set_new(row, "dropped_in", json_integer((json_int_t)in));

@@ -166,13 +166,13 @@ void vswitch_port_inherit(struct vport *port)
 void vswitch_port_events(struct vport *port)
 {
 	struct vnic *nic = port->nic;
-	uint8_t old = nic->state;
 	uint32_t events = vnic_take_events(nic);
 
+	if (port->was_connected && nic->state != VNIC_STATE_CONNECTED)
+		stations_forget(port);
+	port->was_connected = nic->state == VNIC_STATE_CONNECTED;
 	if (events == 0 && port->seen_state == nic->state)
 		return;
-	if (old == VNIC_STATE_CONNECTED && nic->state != VNIC_STATE_CONNECTED)
-		stations_forget(port);
 	update_validation(port);
 	vswitch_port_inherit(port);
 	if (!may_log(port))
@@ -227,6 +227,8 @@ static int nic_attach(struct vport *port, const struct conf_port *conf, enum vsw
 		.queues = conf->queues != 0 ? conf->queues : 1,
 		.mtu = atomic_load(&port->vswitch->mtu),
 		.features = conf->features,
+		.mac = {conf->mac[0], conf->mac[1], conf->mac[2], conf->mac[3], conf->mac[4],
+			conf->mac[5]},
 	};
 	struct vnic *nic;
 	int rc = vnic_create(&nic_conf, &nic, e);

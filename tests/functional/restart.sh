@@ -2,12 +2,16 @@
 # The switch is killed, stopped and started again: addresses stay, traffic goes on, files go.
 #
 #   host: vsw-s (.10) ---[ external s ]--- v0 === wire (.20)
+#                               |
+#                     a (.1) ---'  a TAP that lives in another namespace
 source "$(dirname "$0")/lib.sh"
 
 start
 wire v0 10.1.0.20/24
 ctl switch add s external nic v0 >/dev/null
 host s 10.1.0.10/24
+machine a s 10.1.0.1/24
+reachable a 10.1.0.20
 reachable host 10.1.0.20
 make_file "$T/www/file" 20
 serve host "$T/www"
@@ -40,6 +44,7 @@ stop KILL
 ip addr show dev vsw-s | grep -q 10.1.0.10/24 || fail "the host lost its address"
 start
 wait $fetcher || fail "the transfer did not survive"
+reachable a 10.1.0.20
 reachable wire 10.1.0.10
 
 # A stale pid file whose number belongs to someone else now.
@@ -57,6 +62,7 @@ stop TERM
 ip addr show dev vsw-s | grep -q 10.1.0.10/24 || fail "the host lost its address"
 start
 reachable wire 10.1.0.10
+reachable a 10.1.0.10
 [[ -S $RUN/q.sock ]] || fail "no socket of a server port after the restart"
 
 # A NIC that is gone does not stop the start, and the port comes back with the NIC.

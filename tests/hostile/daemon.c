@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -42,6 +43,7 @@ int daemon_start(struct daemon *d, const char *const options[])
 	if (d->pid < 0)
 		return -errno;
 	if (d->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM); // when we are killed by a timeout
 		int fd = open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);

@@ -179,21 +179,22 @@ static unsigned spoil(struct vumsg_memory *m, uint32_t *size, int fds[32], unsig
 static int bad_table(struct attack_ctx *c, unsigned arg)
 {
 	const struct guest_region *region = &c->g->regions[0];
-	struct vumsg_memory m = {.n = 1};
-	uint32_t size = 8 + sizeof(m.regions[0]);
+	union vumsg_payload payload = {.memory = {.n = 1}}; // has room for a ninth region
+	struct vumsg_memory *m = &payload.memory;
+	uint32_t size = 8 + sizeof(m->regions[0]);
 	int fds[32] = {region->fd}, special = -1, other = -1;
 
-	m.regions[0] = (struct vumsg_region){.gpa = region->gpa,
-					     .size = region->size,
-					     .uva = (uintptr_t)guest_ptr(c->g, region->gpa)};
+	m->regions[0] = (struct vumsg_region){.gpa = region->gpa,
+					      .size = region->size,
+					      .uva = (uintptr_t)guest_ptr(c->g, region->gpa)};
 	if (arg >= A_PIPE) {
 		special = arg == READ_ONLY ? read_only(region->fd) : special_file(arg, &other);
 		if (special < 0)
 			return -1;
 		fds[0] = special;
 	}
-	unsigned n = spoil(&m, &size, fds, arg);
-	int ret = guest_request(c->g, VUMSG_SET_MEM_TABLE, &m, size, fds, n);
+	unsigned n = spoil(m, &size, fds, arg);
+	int ret = guest_request(c->g, VUMSG_SET_MEM_TABLE, m, size, fds, n);
 	if (special >= 0)
 		close(special);
 	if (other >= 0)
