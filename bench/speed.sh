@@ -120,10 +120,12 @@ start_vswd() {
 	pids+=($!)
 	wait_for "${ctl[@]}" show switches
 	"${ctl[@]}" switch add s private
-	# A port may hold an eighth of the table: room for 16384 addresses.
-	"${ctl[@]}" switch set s mtu 9000 stations 131072
-	"${ctl[@]}" port add p1 switch s vhost "$work/1.sock" server
-	"${ctl[@]}" port add p2 switch s vhost "$work/2.sock" server
+	# Half of the table for each port: room for 16384 addresses.
+	"${ctl[@]}" switch set s mtu 9000 stations 32768
+	for port in 1 2; do
+		"${ctl[@]}" port add p$port switch s vhost "$work/$port.sock" server
+		"${ctl[@]}" port set p$port max-stations 16384
+	done
 	role=--client
 }
 

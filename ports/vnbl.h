@@ -56,6 +56,17 @@ unsigned vnbl_extend(struct vnbl *v, unsigned size);
  */
 void vnbl_release(struct vnbl *v);
 
+// Whether a tag is in the data, so that vnbl_vlan_strip() has something to do.
+static inline bool vnbl_has_tag_in_data(const struct vnbl *v)
+{
+	uint16_t type;
+
+	if (v->safe_size < 14 || v->flags & VNBL_HAS_TAG)
+		return false;
+	memcpy(&type, v->hdr + 12, sizeof(type));
+	return type == 0x0081 || type == 0xa888; // 0x8100 and 0x88a8, as they lie in memory
+}
+
 /**
  * Takes an outermost 802.1Q or 802.1ad tag out of the data into vlan_tci. False: the frame
  * has a tag's EtherType but is too short for one (DROP_InvalidVlanFormat).

@@ -66,7 +66,8 @@ static unsigned prepare(const struct vswitch_map *map, const struct proc_rxq *rx
 			v->flags |= VNBL_FLOOD;
 			floods++;
 		}
-		vnbl_vlan_insert(v);
+		if (v->flags & VNBL_HAS_TAG)
+			vnbl_vlan_insert(v);
 	}
 	return floods;
 }

@@ -19,6 +19,7 @@
 
 enum {
 	HUGE_PAGE = 2 << 20,
+	HUGE_FROM = 512 << 10, // smaller tables do without: their pages fit the TLB
 	PAGE = 4 << 10,
 	READ_ATTEMPTS = 16,
 	ETH_DST = 0,
@@ -160,11 +161,12 @@ static uint32_t buckets_for(uint32_t stations)
 static int buckets_map(struct fdb *fdb)
 {
 	size_t size = fdb->n_buckets * sizeof(struct fdb_bucket);
-	size_t slack = size >= HUGE_PAGE ? HUGE_PAGE : 0;
+	size_t page = size >= HUGE_FROM ? HUGE_PAGE : PAGE;
+	size_t slack = page == HUGE_PAGE ? HUGE_PAGE : 0;
 	size_t skip;
 	uint8_t *map;
 
-	size = (size + PAGE - 1) & ~(size_t)(PAGE - 1);
+	size = (size + page - 1) & ~(page - 1);
 	map = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED)
 		return -ENOMEM;

@@ -12,7 +12,8 @@ enum { ETHER_SIZE = 14, MAC_SIZE = 6 };
 #define MAC_MASK             0xffffffffffffULL
 #define MAC_MULTICAST        1ULL
 
-static uint64_t mac_at(const uint8_t *bytes);
+static inline unsigned check(const struct vnbl *v, uint32_t frame_max);
+static inline uint64_t mac_at(const uint8_t *bytes);
 
 void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct vnbl_burst *burst,
 		   struct vport_stats *st)
@@ -29,7 +30,10 @@ void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct 
 		v->src_port = rxq->port;
 		v->src_port_id = rxq->port->id;
 		v->src_nic_index = rxq->nic->nic_index;
-		reason = vnbl_vlan_strip(v) ? ingress_check(v, frame_max) : DROP_InvalidVlanFormat;
+		if (vnbl_has_tag_in_data(v) && !vnbl_vlan_strip(v))
+			reason = DROP_InvalidVlanFormat;
+		else
+			reason = check(v, frame_max);
 		if (reason != DROP_COUNT) {
 			vnbl_drop(v, (uint8_t)reason);
 			vport_count_drop(st, DROP_IN, reason, 1);
@@ -43,6 +47,11 @@ void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct 
 }
 
 unsigned ingress_check(const struct vnbl *v, uint32_t frame_max)
+{
+	return check(v, frame_max);
+}
+
+static inline unsigned check(const struct vnbl *v, uint32_t frame_max)
 {
 	uint64_t dst, src;
 
@@ -61,7 +70,7 @@ unsigned ingress_check(const struct vnbl *v, uint32_t frame_max)
 	return DROP_COUNT;
 }
 
-static uint64_t mac_at(const uint8_t *bytes)
+static inline uint64_t mac_at(const uint8_t *bytes)
 {
 	uint32_t low;
 	uint16_t high;
