@@ -22,6 +22,7 @@ ovs_lib=/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
 
 usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
 
+arguments=("$@")
 while getopts b:n:t:w:o:h opt; do
 	case $opt in
 	b) build=$OPTARG ;;
@@ -260,6 +261,10 @@ summary() {
 # A function, so that all of the file is read before it runs.
 main() {
 	((EUID == 0)) || die "must be root"
+	# OVS makes interfaces; they go with this namespace.
+	if [[ -z ${SPEED_OWN_NET:-} ]]; then
+		SPEED_OWN_NET=1 exec unshare --net bash "$0" "${arguments[@]}"
+	fi
 	exec 9>/tmp/vsw-speed.lock
 	flock -n 9 || die "is running already; two at once would measure each other"
 	((core > 0)) || die "needs two cores: one for the switch, one for the generator"

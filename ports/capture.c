@@ -25,7 +25,9 @@ enum {
 	FILE_MODE = 0640,
 	WRITE_MAX = 64 << 10, // bytes written at a time
 	RETRY_MS = 1000,      // between attempts on a full disk
-	LAST_WORDS_MS = 1000  // that a reader has to take the rest
+	// How long the main thread waits at the end until the rest is written.
+	LAST_WORDS_FILE_MS = 1000,
+	LAST_WORDS_STREAM_MS = 100 // the reader may be stuck
 };
 
 struct file_header {
@@ -391,6 +393,7 @@ static void note_written(struct capture *c, uint64_t tail)
 // No proc puts anything any more. A file must not end in half a record.
 static void finish(struct capture *c)
 {
+	const long most_ms = c->is_stream ? LAST_WORDS_STREAM_MS : LAST_WORDS_FILE_MS;
 	struct timespec begin, now;
 	uint64_t tail;
 	long waited_ms;
@@ -404,10 +407,10 @@ static void finish(struct capture *c)
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		waited_ms = (now.tv_sec - begin.tv_sec) * 1000 +
 			    (now.tv_nsec - begin.tv_nsec) / 1000000;
-		if (waited_ms >= LAST_WORDS_MS)
+		if (waited_ms >= most_ms)
 			break;
 		if (c->is_stream)
-			wait_for(c, POLLOUT, (int)(LAST_WORDS_MS - waited_ms));
+			wait_for(c, POLLOUT, (int)(most_ms - waited_ms));
 		if (!write_some(c))
 			return;
 	}

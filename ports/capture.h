@@ -24,7 +24,7 @@ struct stat;
 int capture_open(const char *path, int fd, const struct stat *other, struct vnic *nic,
 		 struct capture **ret, struct errtext *e);
 
-// Writes what is left, if its reader takes it within a second, and ends.
+// Writes what is left, if a disk takes it within a second, a reader within a tenth, and ends.
 void capture_close(struct capture *c);
 
 /**

@@ -2,7 +2,8 @@
  * Replays a capture file: frames come out with the gaps that they went in with.
  *
  * Threads: replay_open(), replay_close(): main thread, while no proc knows the replay. The rest:
- * the proc of the NIC's rx queue.
+ * the proc of the NIC's rx queue; it never touches the file, which a thread of the replay's own
+ * reads.
  */
 #pragma once
 
@@ -11,10 +12,12 @@
 #include "ports/vport_types.h"
 
 /**
- * Opens capture file 'path' (pcap or pcapng, Ethernet). The words of an error name the file
- * and, when it is damaged, the place.
+ * Opens capture file 'path' (pcap or pcapng, Ethernet) and reads its first frames. The words of
+ * an error name the file and, when it is damaged, the place.
  */
 int replay_open(const char *path, struct replay **ret, struct errtext *e);
+
+// Ends the replay. Does not wait for a disk that hangs.
 void replay_close(struct replay *r);
 
 /**

@@ -54,7 +54,7 @@ static int open_device(struct tap *t, bool existed, struct errtext *e);
 static int attach(struct tap *t, int fd, bool existed, struct errtext *e);
 static int attach_error(const char *ifname, int err, struct errtext *e);
 static int set_offloads(struct tap *t, int fd, struct errtext *e);
-static void make_alias(const struct tap *t, char alias[NETLINK_ALIAS_SIZE]);
+static void make_alias(const char *name, char alias[NETLINK_ALIAS_SIZE]);
 static int set_owner(struct tap *t, bool existed, struct errtext *e);
 static int set_up(struct tap *t, struct errtext *e);
 static bool is_here(const struct tap *t, int ifindex);
@@ -93,6 +93,21 @@ int tap_create(const struct vnic_conf *conf, struct vnic **ret, struct errtext *
 	memcpy(t->mac_conf, conf->mac, sizeof(t->mac_conf));
 	*ret = &t->nic;
 	return 0;
+}
+
+bool tap_forget(const char *name)
+{
+	char alias[NETLINK_ALIAS_SIZE];
+	struct netlink_link link;
+	struct tap_home home;
+	bool gone;
+
+	make_alias(name, alias);
+	tap_home_enter(&home, NULL, alias);
+	gone = home.is_found && netlink_get_link(home.ifname, &link) == 0 &&
+	       netlink_delete(link.ifindex) == 0;
+	tap_home_leave(&home);
+	return gone;
 }
 
 static void tap_rx(struct vnic *nic, unsigned q, struct vnbl_burst *burst, struct vport_stats *st)
@@ -181,7 +196,7 @@ static int tap_start(struct vnic *nic, struct errtext *e)
 	int rc;
 
 	detach(t);
-	make_alias(t, alias);
+	make_alias(t->nic.obj.name, alias);
 	tap_home_enter(&home, nic->path, alias);
 	memcpy(t->ifname, home.ifname, sizeof(t->ifname));
 	rc = open_device(t, home.is_found, e);
@@ -340,6 +355,9 @@ static int attach(struct tap *t, int fd, bool existed, struct errtext *e)
 				   strerror(-rc));
 	}
 	rc = set_offloads(t, fd, e);
+	// Marked first: should we be killed in between, it goes with us.
+	if (rc == 0)
+		rc = set_owner(t, existed, e);
 	if (rc < 0)
 		return rc;
 	if (ioctl(fd, TUNSETPERSIST, 1) < 0) {
@@ -347,9 +365,7 @@ static int attach(struct tap *t, int fd, bool existed, struct errtext *e)
 		return errtext_set(e, rc, "cannot make TAP '%s' persistent: %s", t->ifname,
 				   strerror(-rc));
 	}
-	rc = set_owner(t, existed, e);
-	if (rc == 0)
-		rc = set_up(t, e);
+	rc = set_up(t, e);
 	if (rc < 0 && !existed)
 		ioctl(fd, TUNSETPERSIST, 0);
 	return rc;
@@ -406,11 +422,11 @@ static int set_offloads(struct tap *t, int fd, struct errtext *e)
 }
 
 // The port and the switch whose TAP it is: two switches may have ports of one name.
-static void make_alias(const struct tap *t, char alias[NETLINK_ALIAS_SIZE])
+static void make_alias(const char *name, char alias[NETLINK_ALIAS_SIZE])
 {
 	const char *run_dir = ports_env()->run_dir;
 
-	snprintf(alias, NETLINK_ALIAS_SIZE, "vsw port %s of %s", t->nic.obj.name,
+	snprintf(alias, NETLINK_ALIAS_SIZE, "vsw port %s of %s", name,
 		 run_dir != NULL ? run_dir : "?");
 }
 
@@ -423,7 +439,7 @@ static int set_owner(struct tap *t, bool existed, struct errtext *e)
 	if (rc < 0)
 		return errtext_set(e, rc, "TAP '%s' was deleted while it was set up", t->ifname);
 	t->nic.ifindex = link.ifindex;
-	make_alias(t, alias);
+	make_alias(t->nic.obj.name, alias);
 	if (existed) {
 		t->is_ours = netlink_get_alias(link.ifindex, present) == 0 &&
 			     strcmp(present, alias) == 0;
@@ -458,7 +474,7 @@ static bool is_here(const struct tap *t, int ifindex)
 
 	if (netlink_get_link(t->ifname, &link) < 0 || link.ifindex != ifindex)
 		return false;
-	make_alias(t, alias);
+	make_alias(t->nic.obj.name, alias);
 	return !t->is_ours ||
 	       (netlink_get_alias(ifindex, present) == 0 && strcmp(alias, present) == 0);
 }

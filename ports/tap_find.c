@@ -38,8 +38,9 @@ void tap_home_enter(struct tap_home *h, const char *ifname, const char *alias)
 	struct netlink_link link;
 
 	*h = (struct tap_home){.back_fd = -1};
-	snprintf(h->ifname, sizeof(h->ifname), "%.15s", ifname);
-	h->is_found = netlink_get_link(ifname, &link) == 0 ||
+	if (ifname != NULL)
+		snprintf(h->ifname, sizeof(h->ifname), "%.15s", ifname);
+	h->is_found = (ifname != NULL && netlink_get_link(ifname, &link) == 0) ||
 		      netlink_find_alias(alias, h->ifname) == 0 || look_everywhere(h, alias);
 }
 

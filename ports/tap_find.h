@@ -20,8 +20,8 @@ struct tap_home {
 };
 
 /**
- * Looks for interface 'ifname' here, then for one with 'alias' here and in all other network
- * namespaces of the system, and goes where it is. To be followed by tap_home_leave().
+ * Looks for interface 'ifname' (NULL: for none) here, then for one with 'alias' here and in all
+ * other network namespaces of the system, and goes where it is. To be followed by tap_home_leave().
  */
 void tap_home_enter(struct tap_home *h, const char *ifname, const char *alias);
 

@@ -125,6 +125,14 @@ free_v:
 	return rc;
 }
 
+bool vhost_forget(const char *path)
+{
+	char full[VNIC_PATH_SIZE];
+
+	return vhost_socket_path(path, ports_env()->run_dir, full, sizeof(full), NULL) == 0 &&
+	       vhost_socket_remove_stale(full);
+}
+
 uint64_t vhost_features(const struct vnic *nic)
 {
 	return vhost_of_const(nic)->features;

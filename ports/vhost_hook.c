@@ -10,7 +10,9 @@
  *      hang-up      destroy_connection                              PEER -> NO_PEER, event DOWN
  *
  * A message that the library fails at is not followed by a call: what was taken down stays down
- * until the next good message. While it is down nobody is harmed but its own guest.
+ * until the next good message. While it is down nobody is harmed but its own guest. Faults are
+ * forgiven until the next message, or until a connection comes or goes; not until
+ * destroy_device, which the library calls in the middle of messages that map memory.
  *
  * The library may hold its locks around each of these calls, and rte_vhost_driver_unregister()
  * in the main thread spins until they return. So nothing here waits but for procs, which
@@ -113,6 +115,7 @@ static int new_connection(int vid)
 	struct ucred peer;
 	int fd, rc = -1;
 
+	sigbus_forgive(NULL);
 	if (v == NULL)
 		return -1;
 	pthread_mutex_lock(&v->lock);
@@ -145,6 +148,7 @@ static void destroy_connection(int vid)
 {
 	struct vhost *v = lock_by_vid(vid);
 
+	sigbus_forgive(NULL);
 	if (v == NULL)
 		return;
 	vhost_forget_peer(v);

@@ -25,6 +25,7 @@ enum {
 
 static const char default_group[] = "vsw";
 
+static int give_away(int fd, const char *path, struct errtext *e);
 static int probe(const char *path, pid_t *pid_ret);
 static int try_bind(const char *path, struct errtext *e);
 static int bind_failed(const char *path, int err, struct errtext *e);
@@ -90,37 +91,33 @@ int vhost_socket_claim(const char *path, struct errtext *e)
 	return try_bind(path, e);
 }
 
+bool vhost_socket_remove_stale(const char *path)
+{
+	struct stat st;
+	pid_t pid;
+
+	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       probe(path, &pid) == -ECONNREFUSED && unlink(path) == 0;
+}
+
 int vhost_socket_publish(const char *path, dev_t *dev_ret, ino_t *ino_ret, struct errtext *e)
 {
-	mode_t mode = ports_env()->socket_mode;
-	bool asked;
+	// One file from here to the end, whatever takes its name in the meantime.
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
-	gid_t gid;
 	int rc;
 
-	if (lstat(path, &st) < 0)
-		return bind_failed(path, errno, e);
-	*dev_ret = st.st_dev;
-	*ino_ret = st.st_ino;
-	rc = socket_group(&gid, &asked, e);
-	if (rc < 0)
-		return rc;
-	if (gid != (gid_t)-1 && lchown(path, (uid_t)-1, gid) < 0) {
-		rc = -errno;
-		if (asked)
-			return errtext_set(e, rc,
-					   "cannot give socket '%s' to group '%s': %s; run vswd as "
-					   "root or as a member of the group",
-					   path, ports_env()->socket_group, strerror(-rc));
-		log_warn("cannot give socket '%s' to group '%s': %s", path, default_group,
-			 strerror(-rc));
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		rc = bind_failed(path, errno, e);
+	} else {
+		*dev_ret = st.st_dev;
+		*ino_ret = st.st_ino;
+		rc = S_ISSOCK(st.st_mode) ? give_away(fd, path, e)
+					  : bind_failed(path, EADDRINUSE, e);
 	}
-	// Opened last, when the group is the right one.
-	if (fchmodat(AT_FDCWD, path, mode != 0 ? mode : 0660, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    chmod(path, mode != 0 ? mode : 0660) < 0)
-		return errtext_set(e, -errno, "cannot set the mode of socket '%s': %s", path,
-				   strerror(errno));
-	return 0;
+	if (fd >= 0)
+		close(fd);
+	return rc;
 }
 
 int vhost_socket_look(const char *path, struct errtext *e)
@@ -227,6 +224,36 @@ bool vhost_socket_hung_up(int fd)
 	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
 
 	return fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP)) != 0;
+}
+
+// Gives the socket at 'path', held by 'fd', its group and mode.
+static int give_away(int fd, const char *path, struct errtext *e)
+{
+	mode_t mode = ports_env()->socket_mode;
+	char name[32];
+	bool asked;
+	gid_t gid;
+	int rc;
+
+	rc = socket_group(&gid, &asked, e);
+	if (rc < 0)
+		return rc;
+	if (gid != (gid_t)-1 && fchownat(fd, "", (uid_t)-1, gid, AT_EMPTY_PATH) < 0) {
+		rc = -errno;
+		if (asked)
+			return errtext_set(e, rc,
+					   "cannot give socket '%s' to group '%s': %s; run vswd as "
+					   "root or as a member of the group",
+					   path, ports_env()->socket_group, strerror(-rc));
+		log_warn("cannot give socket '%s' to group '%s': %s", path, default_group,
+			 strerror(-rc));
+	}
+	// Opened last, when the group is the right one.
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	if (chmod(name, mode != 0 ? mode : 0660) < 0)
+		return errtext_set(e, -errno, "cannot set the mode of socket '%s': %s", path,
+				   strerror(errno));
+	return 0;
 }
 
 // Whether somebody listens on the socket: 0 and who, or a negative errno.

@@ -31,6 +31,11 @@ int vhost_socket_path(const char *name, const char *run_dir, char *path, size_t 
 int vhost_socket_claim(const char *path, struct errtext *e);
 
 /**
+ * Removes a socket that a killed vswd left at 'path'. False: there is none, or somebody listens.
+ */
+bool vhost_socket_remove_stale(const char *path);
+
+/**
  * Gives our fresh socket at 'path' its group and mode (ports_env), and tells which file it is,
  * also when the rest fails.
  * The socket was bound with mode 0600. -ENOENT: the group does not exist. -EPERM: we may not

@@ -114,6 +114,18 @@ void vnic_destroy(struct vnic *nic, bool forget)
 	nic->ops->destroy(nic);
 }
 
+bool vnic_forget(const struct vnic_conf *conf)
+{
+	switch (conf->kind) {
+	case VNIC_TAP:
+		return tap_forget(conf->name);
+	case VNIC_VHOST:
+		return conf->server && vhost_forget(conf->path);
+	default:
+		return false;
+	}
+}
+
 int vnic_start(struct vnic *nic, struct errtext *e)
 {
 	struct errtext local = {.text = ""};

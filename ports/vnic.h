@@ -56,6 +56,13 @@ int vnic_create(const struct vnic_conf *conf, struct vnic **ret, struct errtext 
 void vnic_destroy(struct vnic *nic, bool forget);
 
 /**
+ * Removes what a NIC of this configuration left in the system when its vswd was killed: a TAP
+ * that carries its mark, wherever that is by now, or a server's socket that nobody listens on.
+ * Touches nothing else. True: there was such a thing, and it is gone.
+ */
+bool vnic_forget(const struct vnic_conf *conf);
+
+/**
  * Starts the NIC, or tries again. Negative errno: not now; the state is Disconnected with
  * the reason, and vnic_tick() tries again.
  */

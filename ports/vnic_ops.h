@@ -81,6 +81,10 @@ int packet_create(const struct vnic_conf *conf, struct vnic **ret, struct errtex
 int eth_create(const struct vnic_conf *conf, struct vnic **ret, struct errtext *e);
 int pcap_create_nic(const struct vnic_conf *conf, struct vnic **ret, struct errtext *e);
 
+// What vnic_forget() does for TAP port 'name', and for the server socket at 'path'.
+bool tap_forget(const char *name);
+bool vhost_forget(const char *path);
+
 /**
  * For the kinds: the grace period. Returns when no proc can still be inside a call on this
  * NIC that began before. Any thread but a proc; waits for procs only.

@@ -19,9 +19,10 @@ struct change {
 	struct conf_env env;
 	struct state *state;
 	struct conf *conf;
-	struct conf *unfinished; // what a killed vswd was about to make; NULL = nothing
-	char *saved;             // the text on disk; NULL = none
-	char *pending;           // the text that is prepared to take its place; NULL = none
+	// What a killed vswd was about to make, and what it was about to remove; NULL = nothing.
+	struct conf *unfinished[2];
+	char *saved;   // the text on disk; NULL = none
+	char *pending; // the text that is prepared to take its place; NULL = none
 	bool from_file;
 	char source[512];
 };
@@ -31,11 +32,13 @@ static void load_unfinished(struct change *ch);
 static int load_file(struct change *ch, const char *name, struct errtext *e);
 static int read_start_file(const char *name, char **ret, size_t *ret_size, struct errtext *e);
 static void clean_unfinished(struct change *ch);
-static bool has_tap(const struct conf *c, const char *path);
+static void clean_port(const struct change *ch, const struct conf_port *p);
+static bool path_is_used(const struct conf *c, enum vnic_kind kind, const char *path);
 static int save_prepare(struct change *ch, const struct conf *c, struct errtext *e);
 static int save_commit(struct change *ch, struct errtext *e);
 static void save_abort(struct change *ch);
 static int transact(struct change *ch, struct change_live *l, struct errtext *e);
+static int transact_removal(struct change *ch, struct change_live *l, struct errtext *e);
 
 static void random_bytes(void *bytes, size_t size)
 {
@@ -69,7 +72,8 @@ void change_close(struct change *ch)
 	if (ch == NULL)
 		return;
 	conf_destroy(ch->conf);
-	conf_destroy(ch->unfinished);
+	conf_destroy(ch->unfinished[0]);
+	conf_destroy(ch->unfinished[1]);
 	state_close(ch->state);
 	free(ch->saved);
 	free(ch->pending);
@@ -196,7 +200,7 @@ static int load(struct change *ch, const char *start_file, struct errtext *e)
 	}
 	if (start_file != NULL)
 		return load_file(ch, start_file, e);
-	snprintf(ch->source, sizeof(ch->source), "nothing: no state is saved in %s",
+	snprintf(ch->source, sizeof(ch->source), "without switches, for no state is saved in %s",
 		 state_path(ch->state));
 	err = conf_create(&ch->conf);
 	return err == 0 ? 0 : errtext_set(e, err, "out of memory");
@@ -205,13 +209,17 @@ static int load(struct change *ch, const char *start_file, struct errtext *e)
 // A text that was cut short says nothing: its vswd had not come to touch the system.
 static void load_unfinished(struct change *ch)
 {
-	char *text;
-	size_t size;
+	static const char *const names[] = {STATE_NEW_FILE, STATE_OLD_FILE};
 
-	if (state_load_unfinished(ch->state, &text, &size) != 0)
-		return;
-	conf_load(text, size, STATE_NEW_FILE, CONF_STATE, &ch->env, &ch->unfinished, NULL);
-	free(text);
+	for (unsigned i = 0; i < 2; i++) {
+		char *text;
+		size_t size;
+
+		if (state_load_unfinished(ch->state, names[i], &text, &size) != 0)
+			continue;
+		conf_load(text, size, names[i], CONF_STATE, &ch->env, &ch->unfinished[i], NULL);
+		free(text);
+	}
 }
 
 static int load_file(struct change *ch, const char *name, struct errtext *e)
@@ -268,41 +276,42 @@ fail:
 }
 
 /*
- * A vswd that was killed in the middle of a change may have made TAPs that no configuration
- * knows. They carry our mark and their port's name, and only such are removed.
+ * A vswd that was killed in the middle of a change may have left TAPs and sockets that no
+ * configuration knows. TAPs carry our mark and their port's name, and only such are removed.
  */
 static void clean_unfinished(struct change *ch)
 {
-	if (ch->unfinished == NULL)
-		return;
-	for (uint32_t i = 0; i < ch->unfinished->n_ports; i++) {
-		const struct conf_port *p = &ch->unfinished->ports[i];
-		const struct vnic_conf conf = {.kind = VNIC_TAP,
-					       .name = p->name,
-					       .path = p->path,
-					       .pcap_fd = -1,
-					       .queues = 1,
-					       .mtu = CONF_MTU_DEFAULT};
-		struct vnic *nic;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct conf *c = ch->unfinished[i];
 
-		if (!p->has_nic || p->kind != VNIC_TAP || has_tap(ch->conf, p->path) ||
-		    vnic_create(&conf, &nic, NULL) != 0)
-			continue;
-		vnic_start(nic, NULL);
-		vnic_destroy(nic, true);
-		log_info("TAP '%s' of a change that was never finished is gone", p->path);
+		for (uint32_t p = 0; c != NULL && p < c->n_ports; p++)
+			clean_port(ch, &c->ports[p]);
+		conf_destroy(ch->unfinished[i]);
+		ch->unfinished[i] = NULL;
 	}
-	conf_destroy(ch->unfinished);
-	ch->unfinished = NULL;
 	state_forget_unfinished(ch->state);
 }
 
-static bool has_tap(const struct conf *c, const char *path)
+static void clean_port(const struct change *ch, const struct conf_port *p)
+{
+	const struct vnic_conf conf = {
+		.kind = p->kind, .name = p->name, .path = p->path, .server = p->server};
+
+	// The mark says the port's name: if there is such a port, the TAP is that one's.
+	if (!p->has_nic || conf_port_find(ch->conf, p->name) != NULL ||
+	    path_is_used(ch->conf, p->kind, p->path))
+		return;
+	if (vnic_forget(&conf))
+		log_info("%s '%s' of port '%s' was left by a change that was cut short: removed",
+			 p->kind == VNIC_TAP ? "TAP" : "socket", p->path, p->name);
+}
+
+static bool path_is_used(const struct conf *c, enum vnic_kind kind, const char *path)
 {
 	for (uint32_t i = 0; i < c->n_ports; i++) {
 		const struct conf_port *p = &c->ports[i];
 
-		if (p->has_nic && p->kind == VNIC_TAP && strcmp(p->path, path) == 0)
+		if (p->has_nic && p->kind == kind && strcmp(p->path, path) == 0)
 			return true;
 	}
 	return false;
@@ -361,6 +370,8 @@ static int transact(struct change *ch, struct change_live *l, struct errtext *e)
 {
 	int err;
 
+	if (change_live_takes_away(l))
+		return transact_removal(ch, l, e);
 	err = save_prepare(ch, l->after, e);
 	if (err != 0)
 		return err;
@@ -377,5 +388,25 @@ static int transact(struct change *ch, struct change_live *l, struct errtext *e)
 		change_live_undo(l);
 		save_abort(ch);
 	}
+	return err;
+}
+
+static int transact_removal(struct change *ch, struct change_live *l, struct errtext *e)
+{
+	int err;
+
+	err = save_prepare(ch, l->after, e);
+	if (err != 0)
+		return err;
+	// A temporary port is in neither text.
+	if (ch->pending != NULL)
+		err = state_keep_old(ch->state, e);
+	if (err == 0)
+		err = save_commit(ch, e);
+	if (err != 0)
+		save_abort(ch);
+	else
+		err = change_live_do(l, e);
+	state_forget_old(ch->state);
 	return err;
 }

@@ -7,6 +7,12 @@
  *         -> the live switch            undone if anything below fails
  *         -> the text takes the old one's place; only now the change is acknowledged
  *
+ * What is removed is taken down last, between these two: it cannot be brought back, for a TAP
+ * goes with the addresses that the host has given it. The old text is kept that long.
+ *
+ * A vswd that is killed in the middle leaves the new text or the old one beside the present one.
+ * The next finds there what was being made or removed, and clears it away.
+ *
  * Threads: main thread.
  */
 #pragma once

@@ -15,7 +15,6 @@ static int switch_add(const struct conf *c, const char *name, enum vswitch_origi
 		      struct errtext *e);
 static int port_add(struct vswitch *sw, struct conf_port *p, enum vswitch_origin origin, int fd,
 		    struct errtext *e);
-static void undo_remove(const struct conf *c, const char *switch_name, const char *port_name);
 
 int change_live_do(struct change_live *l, struct errtext *e)
 {
@@ -47,6 +46,11 @@ int change_live_do(struct change_live *l, struct errtext *e)
 	return -EINVAL;
 }
 
+bool change_live_takes_away(const struct change_live *l)
+{
+	return l->edit.op == CONF_SWITCH_REMOVE || l->edit.op == CONF_PORT_REMOVE;
+}
+
 void change_live_undo(struct change_live *l)
 {
 	const char *name = l->edit.name;
@@ -61,18 +65,15 @@ void change_live_undo(struct change_live *l)
 	case CONF_SWITCH_SET:
 		err = vswitch_update(vswitch_find(name), conf_switch_find(l->before, name), &e);
 		break;
-	case CONF_SWITCH_REMOVE:
-		undo_remove(l->before, name, NULL);
-		break;
 	case CONF_PORT_ADD:
 		vswitch_port_remove(vswitch_port_find(name), true);
 		break;
 	case CONF_PORT_SET:
 		err = vswitch_port_update(vswitch_port_find(name), p, &e);
 		break;
+	case CONF_SWITCH_REMOVE:
 	case CONF_PORT_REMOVE:
-		undo_remove(l->before, p->switch_name, name);
-		break;
+		break; // done only when nothing can fail any more
 	}
 	if (err != 0)
 		log_error("'%s' could not be brought back to what it was: %s", name, e.text);
@@ -134,23 +135,4 @@ static int port_add(struct vswitch *sw, struct conf_port *p, enum vswitch_origin
 	if (p->has_nic && p->kind == VNIC_VHOST && p->features == 0)
 		p->features = vnic_features(port->nic);
 	return 0;
-}
-
-// Brings a removed switch, or one removed port of it, back. Its counters are lost.
-static void undo_remove(const struct conf *c, const char *switch_name, const char *port_name)
-{
-	struct errtext e = {.text = ""};
-	struct conf_port p;
-	int err;
-
-	if (port_name == NULL) {
-		err = switch_add(c, switch_name, VSWITCH_STORED, &e);
-	} else {
-		p = *conf_port_find(c, port_name);
-		err = p.temporary ? 0
-				  : port_add(vswitch_find(switch_name), &p, VSWITCH_STORED, -1, &e);
-	}
-	if (err != 0)
-		log_error("'%s' could not be brought back: %s",
-			  port_name != NULL ? port_name : switch_name, e.text);
 }

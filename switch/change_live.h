@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "ports/errtext.h"
 #include "switch/conf.h"
 
@@ -15,10 +17,16 @@ struct change_live {
 	int fd;             // for `pcap tx -`, else -1; -1 again when a port has taken it
 };
 
+/**
+ * Whether the edit removes something. Doing that cannot fail and cannot be taken back, for what
+ * persists in the system goes, too: it is for after the commit.
+ */
+bool change_live_takes_away(const struct change_live *l);
+
 // Does the edit, or nothing and says why.
 int change_live_do(struct change_live *l, struct errtext *e);
 
-// Takes it back.
+// Takes it back, unless it takes away.
 void change_live_undo(struct change_live *l);
 
 // Makes all live objects of a configuration; on failure none are left.

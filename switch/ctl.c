@@ -72,6 +72,7 @@ static bool make_room(struct ctl *ctl);
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
 static ssize_t receive(struct client *cl);
+static void take_fds(struct client *cl, const struct cmsghdr *cmsg);
 static bool request_complete(struct client *cl);
 static void begin_command(struct client *cl);
 static void fail_command(struct client *cl, uint32_t column);
@@ -309,13 +310,22 @@ static ssize_t receive(struct client *cl)
 		return n;
 	cl->got += (size_t)n;
 	for (cmsg = CMSG_FIRSTHDR(&msg); cmsg != NULL; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		if (cl->call.fd >= 0)
-			close(cl->call.fd);
-		memcpy(&cl->call.fd, CMSG_DATA(cmsg), sizeof(int));
+		if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
+			take_fds(cl, cmsg);
 	}
 	return n;
+}
+
+// The last one that came is kept; there is room for more than one, since a message is padded.
+static void take_fds(struct client *cl, const struct cmsghdr *cmsg)
+{
+	size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+	for (size_t i = 0; i < n; i++) {
+		if (cl->call.fd >= 0)
+			close(cl->call.fd);
+		memcpy(&cl->call.fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+	}
 }
 
 // Also true when the request is wrong; begin_command() says so.

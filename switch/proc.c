@@ -38,6 +38,7 @@ static int proc_start(unsigned number, unsigned core, bool poll_always, struct e
 static int start_thread(struct proc *p);
 static void proc_free(struct proc *p);
 static int swap_conf(struct proc *p, struct proc_conf *next);
+static void wait_taken(const struct proc *p, const struct proc_conf *conf);
 static void *proc_main(void *arg);
 static unsigned proc_round(struct proc *p, const struct proc_conf *conf);
 static unsigned proc_burst(struct proc *p, const struct proc_rxq *rxq);
@@ -250,9 +251,23 @@ static int swap_conf(struct proc *p, struct proc_conf *next)
 	struct proc_conf *old = atomic_exchange_explicit(&p->conf, next, memory_order_acq_rel);
 
 	proc_wake(p->number);
+	wait_taken(p, next);
 	proc_synchronize();
 	free(old);
 	return 0;
+}
+
+/*
+ * A sleeping proc is nobody to wait for under RCU, but the kernel holds the files that it sleeps
+ * on: a TAP would outlive its port until the proc wakes. It has been woken; this waits until it
+ * has taken up 'conf', and so is out of the sleep that it went into with the one before.
+ */
+static void wait_taken(const struct proc *p, const struct proc_conf *conf)
+{
+	const struct timespec pause = {.tv_nsec = GRACE_SLEEP_NS};
+
+	while (atomic_load_explicit(&p->conf_taken, memory_order_acquire) != conf)
+		nanosleep(&pause, NULL);
 }
 
 static void *proc_main(void *arg)
@@ -271,6 +286,7 @@ static void *proc_main(void *arg)
 	while (!atomic_load_explicit(&p->stop, memory_order_acquire)) {
 		const struct proc_conf *conf = atomic_load_explicit(&p->conf, memory_order_acquire);
 
+		atomic_store_explicit(&p->conf_taken, conf, memory_order_release);
 		if (proc_round(p, conf) > 0) {
 			idle_since = 0;
 		} else {

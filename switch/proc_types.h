@@ -69,6 +69,7 @@ struct proc {
 	uint64_t stage_tsc;      // when it fell asleep or woke up
 	uint32_t now_s;          // its clock, seconds since start
 	uint32_t unwakeable;     // rx queues that cannot wake it, at its last sleep
+	_Atomic(const struct proc_conf *) conf_taken; // what it works by; only to be compared
 
 	// Written by the main thread, read by this proc.
 	alignas(64) _Atomic(struct proc_conf *) conf;

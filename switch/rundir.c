@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -10,10 +11,11 @@
 #include <unistd.h>
 
 #include "switch/ctl_socket.h"
+#include "switch/dirs.h"
 
 #define PID_FILE "vswd.pid"
 
-static int make_dirs(const char *dir, const char *group, struct errtext *e);
+static int make_dir(const char *dir, const char *group, struct errtext *e);
 static int lock_pid_file(const char *path, const char *dir, struct errtext *e);
 static int write_pid(int fd);
 
@@ -24,7 +26,7 @@ int rundir_open(const char *dir, const char *group, struct errtext *e)
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, PID_FILE) >= (int)sizeof(path))
 		return errtext_set(e, -ENAMETOOLONG, "the name of RUN_DIR is too long");
-	err = make_dirs(dir, group, e);
+	err = make_dir(dir, group, e);
 	if (err != 0)
 		return err;
 	fd = lock_pid_file(path, dir, e);
@@ -52,36 +54,21 @@ void rundir_close(const char *dir, int fd)
  * VM processes of the sockets' group make their sockets in RUN_DIR, so that group may write
  * there when it is the switch's own choice of group.
  */
-static int make_dirs(const char *dir, const char *group, struct errtext *e)
+static int make_dir(const char *dir, const char *group, struct errtext *e)
 {
-	char path[PATH_MAX];
+	bool made;
 	gid_t gid;
 	int err;
 
 	err = ctl_socket_group(group, &gid, e);
-	if (err != 0)
+	if (err == 0)
+		err = dirs_make(dir, 0755, &made, e);
+	if (err != 0 || !made || gid == (gid_t)-1)
 		return err;
-	snprintf(path, sizeof(path), "%s", dir);
-	for (char *p = path + 1;; p++) {
-		char end = *p;
-
-		if (end != '/' && end != '\0')
-			continue;
-		*p = '\0';
-		if (mkdir(path, 0755) != 0) {
-			if (errno != EEXIST)
-				return errtext_set(e, -errno, "cannot make %s: %s", path,
-						   strerror(errno));
-		} else if (end == '\0' && gid != (gid_t)-1) {
-			if (chown(path, (uid_t)-1, gid) != 0 || chmod(path, 0775) != 0)
-				return errtext_set(e, -errno,
-						   "cannot give %s to the sockets' group: %s", path,
-						   strerror(errno));
-		}
-		*p = end;
-		if (end == '\0')
-			return 0;
-	}
+	if (chown(dir, (uid_t)-1, gid) != 0 || chmod(dir, 01775) != 0)
+		return errtext_set(e, -errno, "cannot give %s to the sockets' group: %s", dir,
+				   strerror(errno));
+	return 0;
 }
 
 static int lock_pid_file(const char *path, const char *dir, struct errtext *e)

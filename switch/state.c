@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "switch/dirs.h"
+
 struct state {
 	const struct state_io *io;
 	int dir_fd;
@@ -23,10 +25,9 @@ struct state {
 	char path[PATH_MAX];
 };
 
-static int make_dirs(const char *dir, struct errtext *e);
 static int lock_dir(struct state *s, const char *dir, struct errtext *e);
 static int read_file(struct state *s, const char *name, char **ret, size_t *ret_size);
-static int write_new(struct state *s, const char *text, size_t size);
+static int write_new(struct state *s, const char *name, const char *text, size_t size);
 static int write_all(struct state *s, int fd, const char *text, size_t size);
 static void bring_back(struct state *s);
 
@@ -49,7 +50,10 @@ int state_open(const char *dir, const struct state_io *io, struct state **ret, s
 	struct state *s;
 	int err;
 
-	err = make_dirs(dir, e);
+	// Its files have names of at most as many bytes.
+	if (strlen(dir) + sizeof("/" STATE_NEW_FILE) > sizeof(s->path))
+		return errtext_set(e, -ENAMETOOLONG, "the state directory's name is too long");
+	err = dirs_make(dir, 0750, NULL, e);
 	if (err != 0)
 		return err;
 	s = calloc(1, sizeof(*s));
@@ -111,15 +115,31 @@ int state_load(struct state *s, char **ret, size_t *ret_size, struct errtext *e)
 	return 0;
 }
 
-int state_load_unfinished(struct state *s, char **ret, size_t *ret_size)
+int state_load_unfinished(struct state *s, const char *name, char **ret, size_t *ret_size)
 {
-	return read_file(s, STATE_NEW_FILE, ret, ret_size);
+	return read_file(s, name, ret, ret_size);
 }
 
 void state_forget_unfinished(struct state *s)
 {
 	if (!s->prepared)
 		s->io->unlinkat(s->dir_fd, STATE_NEW_FILE, 0);
+	s->io->unlinkat(s->dir_fd, STATE_OLD_FILE, 0);
+}
+
+int state_keep_old(struct state *s, struct errtext *e)
+{
+	int err = s->text != NULL ? write_new(s, STATE_OLD_FILE, s->text, s->text_size) : 0;
+
+	if (err == 0)
+		return 0;
+	return errtext_set(e, err, "nothing was changed: the state cannot be saved in %s: %s",
+			   s->path, strerror(-err));
+}
+
+void state_forget_old(struct state *s)
+{
+	s->io->unlinkat(s->dir_fd, STATE_OLD_FILE, 0);
 }
 
 int state_prepare(struct state *s, const char *text, size_t size, struct errtext *e)
@@ -132,7 +152,7 @@ int state_prepare(struct state *s, const char *text, size_t size, struct errtext
 	if (copy == NULL)
 		return errtext_set(e, -ENOMEM, "out of memory");
 	memcpy(copy, text, size);
-	err = write_new(s, text, size);
+	err = write_new(s, STATE_NEW_FILE, text, size);
 	if (err != 0) {
 		free(copy);
 		return errtext_set(e, err,
@@ -187,30 +207,6 @@ void state_abort(struct state *s)
 const char *state_path(const struct state *s)
 {
 	return s->path;
-}
-
-// The directory and what is above it.
-static int make_dirs(const char *dir, struct errtext *e)
-{
-	char path[PATH_MAX];
-	size_t size = strlen(dir);
-
-	if (size == 0 || size + sizeof("/" STATE_NEW_FILE) > sizeof(path))
-		return errtext_set(e, -ENAMETOOLONG, "the state directory's name is too long");
-	memcpy(path, dir, size + 1);
-	for (char *p = path + 1;; p++) {
-		char end = *p;
-
-		if (end != '/' && end != '\0')
-			continue;
-		*p = '\0';
-		if (mkdir(path, end == '/' ? 0755 : 0750) != 0 && errno != EEXIST)
-			return errtext_set(e, -errno, "cannot make the state directory %s: %s",
-					   path, strerror(errno));
-		*p = end;
-		if (end == '\0')
-			return 0;
-	}
 }
 
 static int lock_dir(struct state *s, const char *dir, struct errtext *e)
@@ -293,15 +289,15 @@ close_file:
 }
 
 // On failure no file is left behind, as far as the disk lets us.
-static int write_new(struct state *s, const char *text, size_t size)
+static int write_new(struct state *s, const char *name, const char *text, size_t size)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	int fd, err;
 
 	// One may be left from a vswd that was killed.
-	if (s->io->unlinkat(s->dir_fd, STATE_NEW_FILE, 0) != 0 && errno != ENOENT)
+	if (s->io->unlinkat(s->dir_fd, name, 0) != 0 && errno != ENOENT)
 		return -errno;
-	fd = s->io->openat(s->dir_fd, STATE_NEW_FILE, flags, 0640);
+	fd = s->io->openat(s->dir_fd, name, flags, 0640);
 	if (fd < 0)
 		return -errno;
 	err = write_all(s, fd, text, size);
@@ -310,7 +306,7 @@ static int write_new(struct state *s, const char *text, size_t size)
 	if (s->io->close(fd) != 0 && err == 0)
 		err = -errno;
 	if (err != 0)
-		s->io->unlinkat(s->dir_fd, STATE_NEW_FILE, 0);
+		s->io->unlinkat(s->dir_fd, name, 0);
 	return err;
 }
 
@@ -335,7 +331,7 @@ static void bring_back(struct state *s)
 		s->io->unlinkat(s->dir_fd, STATE_FILE, 0);
 		return;
 	}
-	if (write_new(s, s->text, s->text_size) != 0)
+	if (write_new(s, STATE_NEW_FILE, s->text, s->text_size) != 0)
 		return;
 	if (s->io->renameat(s->dir_fd, STATE_NEW_FILE, s->dir_fd, STATE_FILE) != 0)
 		s->io->unlinkat(s->dir_fd, STATE_NEW_FILE, 0);

@@ -19,6 +19,7 @@
 
 #define STATE_FILE     "state.conf"
 #define STATE_NEW_FILE "state.conf.new"
+#define STATE_OLD_FILE "state.conf.old"
 #define STATE_LOCK     "lock"
 #define STATE_CORES    "cores"
 
@@ -49,10 +50,11 @@ void state_close(struct state *s);
 int state_load(struct state *s, char **ret, size_t *ret_size, struct errtext *e);
 
 /**
- * Gives the text that was prepared but not committed when the last vswd ended, in the same
- * way; -ENOENT: none, which is the rule. It may be cut short.
+ * Gives what the last vswd left of a change that it did not finish, in the same way:
+ * STATE_NEW_FILE, the text that was prepared but not committed, or STATE_OLD_FILE, which
+ * state_keep_old() kept. -ENOENT: none, which is the rule. It may be cut short.
  */
-int state_load_unfinished(struct state *s, char **ret, size_t *ret_size);
+int state_load_unfinished(struct state *s, const char *name, char **ret, size_t *ret_size);
 void state_forget_unfinished(struct state *s);
 
 /**
@@ -67,6 +69,13 @@ int state_commit(struct state *s, struct errtext *e);
 
 // Forgets the prepared text.
 void state_abort(struct state *s);
+
+/**
+ * Keeps the present text beside the one that is to be committed, until state_forget_old(): it
+ * knows what is to be taken away when the commit has been done. Errors of the disk.
+ */
+int state_keep_old(struct state *s, struct errtext *e);
+void state_forget_old(struct state *s);
 
 // The whole path of the state file, for messages.
 const char *state_path(const struct state *s);

@@ -35,6 +35,6 @@ for fetcher in "${fetchers[@]}"; do
 done
 for number in 0 1; do
 	frames=$(ctl -j show procs | jq ".procs[$number].frames")
-	((frames > 1000)) || fail "proc$number has moved $frames frames only"
+	((frames > 100)) || fail "proc$number has moved $frames frames only"
 done
 finish

@@ -235,7 +235,7 @@ static void a_failure_leaves_no_file(void **state)
 		fault.error = ENOSPC;
 		change(OLD);
 		assert_int_equal(state_open(dir, NULL, &s, &e), 0);
-		assert_int_equal(state_load_unfinished(s, &text, &size), -ENOENT);
+		assert_int_equal(state_load_unfinished(s, STATE_NEW_FILE, &text, &size), -ENOENT);
 		state_close(s);
 	}
 }

@@ -13,6 +13,7 @@ VM_DIR=/run/vsw-lab/vms
 run_lab() { "$lab" "$@" </dev/null >"$T/lab.log" 2>&1 || fail "lab $* ended with $?"; }
 
 before=$(cat $huge 2>/dev/null || echo 0)
+mounts=$(grep -c . /proc/self/mountinfo)
 run_lab up
 equal "$(grep -c 'sha256 equal' "$T/lab.log")" 7 "files that arrived"
 grep -q '^VSWITCH [0-9a-f]* () External Demo' "$T/lab.log" || fail "the switches are not shown"
@@ -53,6 +54,7 @@ left=$(ip -br link | grep -v '^lo ' || :)
 left=$(ip netns list)
 [[ -z $left ]] || fail "namespaces are left: $left"
 [[ ! -e /run/vsw && ! -e /run/vsw-lab && ! -e $T/lab-state ]] || fail "files are left"
+equal "$(grep -c . /proc/self/mountinfo)" "$mounts" "mounts"
 equal "$(cat $huge 2>/dev/null || echo 0)" "$before" "hugepages"
 
 # A vswd that lab did not start is left alone.
