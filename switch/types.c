@@ -36,6 +36,7 @@ union vsw_types {
 	struct packet *packet;
 	struct pcap_nic *pcap_nic;
 	struct replay *replay;
+	struct replay_record *replay_record;
 	struct tap *tap;
 	struct vhost *vhost;
 	struct vhost_ring *vhost_ring;
