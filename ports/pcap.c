@@ -139,22 +139,28 @@ static void pcap_rx_disarm(struct vnic *nic, unsigned q)
 static int pcap_start(struct vnic *nic, struct errtext *e)
 {
 	struct pcap_nic *p = (struct pcap_nic *)nic;
-	struct replay *r = atomic_load_explicit(&p->replay, memory_order_relaxed);
+	struct replay *r = NULL;
 	int rc;
 
-	// The capture first: a replay must not begin before it can be seen.
-	if (p->tx_path[0] != '\0' &&
-	    atomic_load_explicit(&p->capture, memory_order_relaxed) == NULL) {
-		rc = open_capture(p, e);
-		if (rc < 0)
-			return rc;
-	}
-	if (p->rx_path[0] != '\0' && r == NULL) {
+	// The file to replay first: if it is not good, the other one must not be overwritten.
+	if (p->rx_path[0] != '\0' &&
+	    atomic_load_explicit(&p->replay, memory_order_relaxed) == NULL) {
 		rc = replay_open(p->rx_path, &r, e);
 		if (rc < 0)
 			return rc;
-		atomic_store_explicit(&p->replay, r, memory_order_release);
 	}
+	if (p->tx_path[0] != '\0' &&
+	    atomic_load_explicit(&p->capture, memory_order_relaxed) == NULL) {
+		rc = open_capture(p, e);
+		if (rc < 0) {
+			if (r != NULL)
+				replay_close(r);
+			return rc;
+		}
+	}
+	// Only now does it begin, when it can be seen.
+	if (r != NULL)
+		atomic_store_explicit(&p->replay, r, memory_order_release);
 	set_connected(p);
 	return 0;
 }

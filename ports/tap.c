@@ -437,7 +437,8 @@ static int set_owner(struct tap *t, bool existed, struct errtext *e)
 	int rc = netlink_get_link(t->ifname, &link);
 
 	if (rc < 0)
-		return errtext_set(e, rc, "TAP '%s' was deleted while it was set up", t->ifname);
+		return errtext_set(e, rc, "TAP '%s' cannot be looked up after it was made: %s",
+				   t->ifname, strerror(-rc));
 	t->nic.ifindex = link.ifindex;
 	make_alias(t->nic.obj.name, alias);
 	if (existed) {

@@ -9,9 +9,8 @@
 #include "ports/vnbl_mbuf.h"
 
 enum {
-	POOL_DATA = 3584, // bytes of a frame in one mbuf: with what DPDK adds, it fills a page
-	POOL_CACHE = 256, // mbufs that a proc may keep to itself, if the pool is large
-	TAG_SIZE = 4,
+	POOL_DATA = 3584,    // bytes of a frame in one mbuf: with what DPDK adds, it fills a page
+	POOL_CACHE = 256,    // mbufs that a proc may keep to itself, if the pool is large
 	ADDRESSES_SIZE = 12, // both MAC addresses
 	TPID_8021Q = 0x8100,
 	TPID_8021AD = 0x88a8
@@ -167,16 +166,16 @@ bool vnbl_vlan_strip(struct vnbl *v)
 	tpid = (uint16_t)(v->hdr[ADDRESSES_SIZE] << 8 | v->hdr[ADDRESSES_SIZE + 1]);
 	if (tpid != TPID_8021Q && tpid != TPID_8021AD)
 		return true;
-	if (v->safe_size < ADDRESSES_SIZE + TAG_SIZE + 2)
+	if (v->safe_size < ADDRESSES_SIZE + VNBL_TAG_SIZE + 2)
 		return false;
 	v->vlan_tpid = tpid;
 	v->vlan_tci = (uint16_t)(v->hdr[ADDRESSES_SIZE + 2] << 8 | v->hdr[ADDRESSES_SIZE + 3]);
 	v->flags |= VNBL_HAS_TAG;
-	memmove(v->hdr + TAG_SIZE, v->hdr, ADDRESSES_SIZE);
-	v->hdr += TAG_SIZE;
-	v->safe_size -= TAG_SIZE;
-	v->frame_size -= TAG_SIZE;
-	nethdr_shift(&v->offload, -TAG_SIZE);
+	memmove(v->hdr + VNBL_TAG_SIZE, v->hdr, ADDRESSES_SIZE);
+	v->hdr += VNBL_TAG_SIZE;
+	v->safe_size -= VNBL_TAG_SIZE;
+	v->frame_size -= VNBL_TAG_SIZE;
+	nethdr_shift(&v->offload, -VNBL_TAG_SIZE);
 	return true;
 }
 
@@ -184,16 +183,16 @@ void vnbl_vlan_insert(struct vnbl *v)
 {
 	if (!(v->flags & VNBL_HAS_TAG))
 		return;
-	v->hdr -= TAG_SIZE;
-	v->safe_size += TAG_SIZE;
-	v->frame_size += TAG_SIZE;
-	memmove(v->hdr, v->hdr + TAG_SIZE, ADDRESSES_SIZE);
+	v->hdr -= VNBL_TAG_SIZE;
+	v->safe_size += VNBL_TAG_SIZE;
+	v->frame_size += VNBL_TAG_SIZE;
+	memmove(v->hdr, v->hdr + VNBL_TAG_SIZE, ADDRESSES_SIZE);
 	v->hdr[ADDRESSES_SIZE] = (uint8_t)(v->vlan_tpid >> 8);
 	v->hdr[ADDRESSES_SIZE + 1] = (uint8_t)v->vlan_tpid;
 	v->hdr[ADDRESSES_SIZE + 2] = (uint8_t)(v->vlan_tci >> 8);
 	v->hdr[ADDRESSES_SIZE + 3] = (uint8_t)v->vlan_tci;
 	v->flags &= (uint8_t)~VNBL_HAS_TAG;
-	nethdr_shift(&v->offload, TAG_SIZE);
+	nethdr_shift(&v->offload, VNBL_TAG_SIZE);
 }
 
 void vnbl_copy_out(const struct vnbl *v, uint32_t offset, void *to, uint32_t size)

@@ -39,6 +39,7 @@ struct vport;
 enum {
 	VNBL_SAFE_SIZE = 128,           // bytes copied from a guest before anything is decided
 	VNBL_SAFE_MAX = 512,            // bytes that vnbl_extend() can ask for
+	VNBL_TAG_SIZE = 4,              // bytes of a VLAN tag in the data
 	VNBL_HEADROOM = 64,             // writable bytes before hdr
 	VNBL_PIECES_MAX = 32,           // pieces of one frame besides the safe bytes
 	VNBL_BURST_MAX = 32,            // frames of one burst

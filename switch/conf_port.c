@@ -284,7 +284,17 @@ static int read_file(struct conf_args *args, const char *value, char ret[VNIC_PA
 
 static int read_rx(struct conf_args *args, const char *value, void *target)
 {
-	return read_file(args, value, ((struct port_add *)target)->p.pcap_rx);
+	int err = read_file(args, value, ((struct port_add *)target)->p.pcap_rx);
+
+	if (err != 0)
+		return err;
+	for (uint32_t i = 0; i < args->c->n_ports; i++) {
+		const struct conf_port *p = &args->c->ports[i];
+
+		if (p->has_nic && p->kind == VNIC_PCAP && strcmp(p->pcap_tx, value) == 0)
+			return conf_fail(args, -EEXIST, "port '%s' captures to this file", p->name);
+	}
+	return 0;
 }
 
 static int read_tx(struct conf_args *args, const char *value, void *target)
@@ -303,8 +313,12 @@ static int read_tx(struct conf_args *args, const char *value, void *target)
 	for (uint32_t i = 0; i < args->c->n_ports; i++) {
 		const struct conf_port *p = &args->c->ports[i];
 
-		if (p->has_nic && p->kind == VNIC_PCAP && strcmp(p->pcap_tx, value) == 0)
+		if (!p->has_nic || p->kind != VNIC_PCAP)
+			continue;
+		if (strcmp(p->pcap_tx, value) == 0)
 			return conf_fail(args, -EEXIST, "port '%s' captures to this file", p->name);
+		if (strcmp(p->pcap_rx, value) == 0)
+			return conf_fail(args, -EEXIST, "port '%s' replays this file", p->name);
 	}
 	return 0;
 }

@@ -19,6 +19,7 @@ struct group {
 static unsigned prepare(const struct vswitch_map *map, const struct proc_rxq *rxq,
 			struct vnbl_burst *burst, struct vport_stats *st);
 static unsigned decide(const struct vswitch_map *map, uint16_t src_slot, const struct vnbl *v);
+static void drop_in(struct vnbl *v, unsigned reason, struct vport_stats *st);
 static void deliver_unicast(const struct vswitch_map *map, struct vnbl_burst *burst, unsigned proc);
 static void deliver_flood(const struct vswitch_map *map, const struct proc_rxq *rxq,
 			  struct vnbl_burst *burst, unsigned proc);
@@ -57,9 +58,7 @@ static unsigned prepare(const struct vswitch_map *map, const struct proc_rxq *rx
 		}
 		reason = decide(map, rxq->slot, v);
 		if (reason != DROP_COUNT) {
-			vnbl_drop(v, (uint8_t)reason);
-			v->dst_slot = VNBL_DST_NONE;
-			vport_count_drop(st, DROP_IN, reason, 1);
+			drop_in(v, reason, st);
 			continue;
 		}
 		if (v->dst_slot == VNBL_DST_FLOOD) {
@@ -83,6 +82,16 @@ static unsigned decide(const struct vswitch_map *map, uint16_t src_slot, const s
 	if (v->dst_slot >= map->n_slots || map->by_slot[v->dst_slot] == NULL)
 		return DROP_Disconnected;
 	return DROP_COUNT;
+}
+
+// A frame that had passed ingress ends here after all: it is a drop and not a frame received.
+static void drop_in(struct vnbl *v, unsigned reason, struct vport_stats *st)
+{
+	st->rx_frames--;
+	st->rx_bytes -= v->frame_size + (v->flags & VNBL_HAS_TAG ? VNBL_TAG_SIZE : 0);
+	vnbl_drop(v, (uint8_t)reason);
+	v->dst_slot = VNBL_DST_NONE;
+	vport_count_drop(st, DROP_IN, reason, 1);
 }
 
 static void deliver_unicast(const struct vswitch_map *map, struct vnbl_burst *burst, unsigned proc)
@@ -142,9 +151,7 @@ static void make_floods_safe(const struct vswitch_map *map, struct vnbl_burst *b
 			continue;
 		if (vnbl_make_safe(v) == 0)
 			continue;
-		vnbl_drop(v, DROP_Resources);
-		v->dst_slot = VNBL_DST_NONE;
-		vport_count_drop(st, DROP_IN, DROP_Resources, 1);
+		drop_in(v, DROP_Resources, st);
 	}
 }
 

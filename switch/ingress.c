@@ -24,7 +24,6 @@ void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct 
 
 	for (unsigned i = 0; i < burst->n; i++) {
 		struct vnbl *v = &burst->frames[i];
-		uint32_t size = v->frame_size;
 		unsigned reason;
 
 		v->src_port = rxq->port;
@@ -40,7 +39,7 @@ void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct 
 			continue;
 		}
 		passed++;
-		bytes += size;
+		bytes += v->frame_size + (v->flags & VNBL_HAS_TAG ? VNBL_TAG_SIZE : 0);
 	}
 	st->rx_frames += passed;
 	st->rx_bytes += bytes;

@@ -59,6 +59,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg);
 static void on_nic_event(evutil_socket_t fd, short what, void *arg);
 static void on_netlink(evutil_socket_t fd, short what, void *arg);
 static void on_log(evutil_socket_t fd, short what, void *arg);
+static void raise_file_limit(void);
 static void prepare_for_autopsy(void);
 static void notify(const char *state);
 
@@ -138,7 +139,8 @@ static int start_process(struct errtext *e)
 		return vswd.rundir_fd;
 	err = change_open(&env, &vswd.change, e);
 	if (err == 0)
-		prepare_for_autopsy();
+		raise_file_limit();
+	prepare_for_autopsy();
 	return err;
 }
 
@@ -337,6 +339,19 @@ static void on_log(evutil_socket_t fd, short what, void *arg)
 
 	if (log_drain())
 		event_add(vswd.log_retry, &retry);
+}
+
+// A port takes up to a dozen descriptors, and shells often allow 1024. If it cannot be raised,
+// the port that finds none says so.
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warn("the limit of open files stays as it is: %s", strerror(errno));
 }
 
 /*

@@ -43,6 +43,8 @@ static struct {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 } options = {.run_dir = "/run/vsw"};
 
+enum { SILENCE_MS = 5000 }; // after which the user is told that vswd is silent
+
 // How a command ended.
 struct answer {
 	uint32_t type; // CTL_ERROR, CTL_DONE, CTL_CAPTURE, CTL_EMPTY
@@ -59,8 +61,11 @@ static bool is_capture(int argc, char **argv);
 static int wait_capture(int fd);
 static void send_request(int fd, uint32_t flags, const char *body, size_t size, bool with_stdout);
 static struct answer read_answer(int fd);
+static void tell_of_silence(int fd);
 static void read_exactly(int fd, void *data, size_t size);
 static void print_error(const struct answer *a, const char *where);
+static void guard_streams(void);
+static int finish(int code);
 static _Noreturn void die(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 int main(int argc, char **argv)
@@ -71,6 +76,7 @@ int main(int argc, char **argv)
 		{"version", no_argument, NULL, 'V'},       {NULL, 0, NULL, 0}};
 	int c, fd;
 
+	guard_streams();
 	while ((c = getopt_long(argc, argv, "+r:jf:hV", longs, NULL)) != -1) {
 		switch (c) {
 		case 'r':
@@ -84,10 +90,10 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			fputs(usage, stdout);
-			return EXIT_DONE;
+			return finish(EXIT_DONE);
 		case 'V':
 			puts("vswctl " VSW_VERSION);
-			return EXIT_DONE;
+			return finish(EXIT_DONE);
 		default:
 			fputs(usage, stderr);
 			return EXIT_USAGE;
@@ -98,7 +104,28 @@ int main(int argc, char **argv)
 		    options.file != NULL ? "a file and a command exclude each other"
 					 : "a command is missing");
 	fd = connect_vswd();
-	return options.file != NULL ? run_file(fd) : run_words(fd, argc - optind, argv + optind);
+	return finish(options.file != NULL ? run_file(fd)
+					   : run_words(fd, argc - optind, argv + optind));
+}
+
+// A stream that was closed for us must not become the socket: writing to it is to fail.
+static void guard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/full", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+// What was printed must have arrived: an empty backup of `save` is worse than none.
+static int finish(int code)
+{
+	if (fflush(stdout) != 0 || ferror(stdout))
+		die(EXIT_REFUSED, "cannot write the answer: %s", strerror(errno));
+	return code;
 }
 
 static int connect_vswd(void)
@@ -309,10 +336,28 @@ static struct answer read_answer(int fd)
 	}
 }
 
+// Says once that the answer is late; it may still come, and the command may still be done.
+static void tell_of_silence(int fd)
+{
+	static bool told;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (told || options.capture || poll(&p, 1, SILENCE_MS) != 0)
+		return;
+	fprintf(stderr,
+		"vswctl: vswd in %s has not answered for %d s; it may be stopped or hung "
+		"(`vswsh proc` looks without asking it); waiting\n",
+		options.run_dir, SILENCE_MS / 1000);
+	told = true;
+}
+
 static void read_exactly(int fd, void *data, size_t size)
 {
 	for (size_t done = 0; done < size;) {
-		ssize_t n = recv(fd, (char *)data + done, size - done, 0);
+		ssize_t n;
+
+		tell_of_silence(fd);
+		n = recv(fd, (char *)data + done, size - done, 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;

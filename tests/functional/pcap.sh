@@ -68,4 +68,15 @@ ln -s "$T/precious" "$T/link"
 ! ctl port add bad switch s pcap tx "$T/precious" >/dev/null 2>&1 || fail "a file is overwritten"
 ! ctl port add bad switch s pcap tx "$T/link" >/dev/null 2>&1 || fail "a link is followed"
 equal "$(cat "$T/precious")" precious "the contents of a foreign file"
+
+# A refused command leaves a recording as it was, and a recording is nobody else's replay.
+before=$(sha256sum <"$T/out.pcap")
+! ctl port add bad switch s pcap tx "$T/out.pcap" rx /no/such/file >/dev/null 2>&1 ||
+	fail "a missing file is replayed"
+equal "$(sha256sum <"$T/out.pcap")" "$before" "a recording after a refused command"
+! ctl port add bad switch s pcap rx /no/such/file tx "$T/new.pcap" >/dev/null 2>&1 ||
+	fail "a missing file is replayed"
+[[ ! -e $T/new.pcap ]] || fail "a refused command left a file"
+ctl port add in switch s pcap rx "$T/in.pcap" >/dev/null
+! ctl port add bad switch s pcap tx "$T/in.pcap" >/dev/null 2>&1 || fail "a replay is overwritten"
 finish

@@ -94,6 +94,22 @@ ctl show switches f1 >/dev/null || fail "the line before the wrong one is not do
 ! ctl show switches f3 >/dev/null 2>&1 || fail "the line after the wrong one is done"
 ctl switch remove f1 >/dev/null
 
+# What could not be written was not said.
+for command in "save" "version" "-j save" "--version"; do
+	# shellcheck disable=SC2086 # words
+	! ctl $command >/dev/full 2>/dev/null || fail "'$command' into a full disk is a success"
+	# shellcheck disable=SC2086
+	! ctl $command >&- 2>/dev/null || fail "'$command' into nothing is a success"
+done
+
+# A vswd that stands still is told of, and its answer still comes.
+kill -STOP "$pid"
+ctl version >"$T/late" 2>"$T/late.err" &
+late=$!
+until_true 30 grep -q 'has not answered' "$T/late.err" || fail "vswctl waits in silence"
+kill -CONT "$pid"
+wait $late || fail "the late answer did not come: $(cat "$T/late.err")"
+
 # The text of save rebuilds the same switch elsewhere.
 stop TERM
 ip link delete vsw-lab
