@@ -69,6 +69,14 @@ static inline uint8_t *guest_mem_translate(const struct guest_mem *mem, uint32_t
 	const struct guest_region *r = &mem->regions[*hint];
 	uint64_t offset = gpa - r->gpa;
 
+	if (offset >= r->size) {
+		// Most guests have two regions, below and above 4 GB, and use both in turn. Slots
+		// without a region have size 0.
+		r = &mem->regions[*hint ^ 1];
+		offset = gpa - r->gpa;
+		if (offset < r->size)
+			*hint ^= 1;
+	}
 	if (offset < r->size && size <= r->size - offset) {
 		*ret_size = size;
 		return r->host + offset;
