@@ -49,7 +49,7 @@ struct vnic_ops {
 	/**
 	 * Brings the NIC up or tries again, by its configuration. Main thread. 0: connected, or
 	 * will be by an event. Negative errno: it cannot be now; 'e' says why, and it is called
-	 * again every second.
+	 * again every second. A vhost NIC's is called every second until its VM is there.
 	 */
 	int (*start)(struct vnic *nic, struct errtext *e);
 

@@ -183,7 +183,7 @@ wire() {
 	until_true 5 has_carrier "$1" || fail "$1 has no carrier"
 }
 
-# A TAP goes with the last system call on it, which may be a moment after the answer.
+# A TAP that another process holds goes when that lets go, which may be after the answer.
 no_device() { [[ ! -e /sys/class/net/$1 ]]; }
 
 has_carrier() { [[ $(</sys/class/net/"$1"/operstate) == up ]]; }
