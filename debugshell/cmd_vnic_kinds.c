@@ -191,7 +191,7 @@ static void print_ring(struct shell *sh, const struct vhost *v, unsigned index)
 		  q->avail_seen, q->last_avail);
 	print_row("Used", "in memory %s, written %u, told %u",
 		  guest_index(sh, tgt_ptr(q->used), offsetof(struct virtq_used, idx)).s,
-		  q->last_used, q->signalled);
+		  q->last_used, (uint16_t)q->signalled);
 	print_row("Header", "%u bytes%s%s%s", q->hdr_size, q->mergeable ? ", mergeable" : "",
 		  q->event_idx ? ", event index" : "", q->indirect ? ", indirect" : "");
 	print_row("Chains", "%lu taken since attached", q->chains);

@@ -9,8 +9,10 @@
 #define TARGET_AVX512 __attribute__((target("avx2,bmi2,avx512f,avx512bw,avx512vl")))
 
 enum {
-	PREFETCH_AHEAD = 2, // frames
-	PREFETCH_MAX = 1024 // bytes of one destination; the processor foresees the rest
+	PREFETCH_AHEAD = 2,  // frames
+	PREFETCH_MAX = 1024, // bytes of one destination; the processor foresees the rest
+	PREFETCH_TAIL = 768, // bytes of one source behind the safe bytes
+	LONG_TAIL = 512      // bytes from which that is worth it
 };
 
 static void generic_snapshots(const struct copy_snapshot *jobs, unsigned n);
@@ -70,6 +72,25 @@ static inline void prefetch_destination(const struct copy_frame *j)
 		__asm__ volatile("prefetchw %0" : : "m"(j->to[at]));
 }
 
+// Rings of long frames are larger than the L2 cache: 6.4 Mpps of 1518 B without, 6.9 with.
+static inline void prefetch_tail(const struct copy_frame *j)
+{
+	uint32_t size = j->tail_size < PREFETCH_TAIL ? j->tail_size : PREFETCH_TAIL;
+
+	if (j->tail_size < LONG_TAIL)
+		return;
+	for (uint32_t at = 0; at < size; at += 64)
+		__builtin_prefetch(j->tail + at);
+}
+
+static inline void prefetch_ahead(const struct copy_frame *jobs, unsigned i, unsigned n)
+{
+	if (i + PREFETCH_AHEAD >= n)
+		return;
+	prefetch_destination(&jobs[i + PREFETCH_AHEAD]);
+	prefetch_tail(&jobs[i + PREFETCH_AHEAD]);
+}
+
 // The generic version leaves the choice to libc. memmove(), since a guest may well say that
 // its receive buffer lies on the frame that is being sent.
 static void generic_snapshots(const struct copy_snapshot *jobs, unsigned n)
@@ -81,8 +102,7 @@ static void generic_snapshots(const struct copy_snapshot *jobs, unsigned n)
 static void generic_frames(const struct copy_frame *jobs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (i + PREFETCH_AHEAD < n)
-			prefetch_destination(&jobs[i + PREFETCH_AHEAD]);
+		prefetch_ahead(jobs, i, n);
 		memmove(jobs[i].to, jobs[i].head, jobs[i].head_size);
 		if (jobs[i].tail_size > 0)
 			memmove(jobs[i].to + jobs[i].head_size, jobs[i].tail, jobs[i].tail_size);
@@ -151,8 +171,7 @@ TARGET_AVX2 static void avx2_snapshots(const struct copy_snapshot *jobs, unsigne
 TARGET_AVX2 static void avx2_frames(const struct copy_frame *jobs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (i + PREFETCH_AHEAD < n)
-			prefetch_destination(&jobs[i + PREFETCH_AHEAD]);
+		prefetch_ahead(jobs, i, n);
 		avx2_copy(jobs[i].to, jobs[i].head, jobs[i].head_size);
 		if (jobs[i].tail_size > 0)
 			avx2_copy(jobs[i].to + jobs[i].head_size, jobs[i].tail, jobs[i].tail_size);
@@ -240,8 +259,7 @@ TARGET_AVX512 static inline void avx512_frame(const struct copy_frame *j)
 TARGET_AVX512 static void avx512_frames(const struct copy_frame *jobs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (i + PREFETCH_AHEAD < n)
-			prefetch_destination(&jobs[i + PREFETCH_AHEAD]);
+		prefetch_ahead(jobs, i, n);
 		avx512_frame(&jobs[i]);
 	}
 }

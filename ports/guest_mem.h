@@ -83,3 +83,23 @@ static inline uint8_t *guest_mem_translate(const struct guest_mem *mem, uint32_t
 	}
 	return guest_mem_search(mem, hint, gpa, size, ret_size);
 }
+
+/**
+ * The same for what has to lie in one piece, for loops: NULL when it does not. '*region' is one
+ * of the table's, the one last hit.
+ */
+static inline uint8_t *guest_mem_whole(const struct guest_mem *mem,
+				       const struct guest_region **region, uint64_t gpa,
+				       uint64_t size)
+{
+	uint64_t offset = gpa - (*region)->gpa, in_one_piece;
+	uint32_t hint;
+	uint8_t *at;
+
+	if (offset < (*region)->size && size <= (*region)->size - offset)
+		return (*region)->host + offset;
+	hint = (uint32_t)(*region - mem->regions);
+	at = guest_mem_translate(mem, &hint, gpa, size, &in_one_piece);
+	*region = &mem->regions[hint];
+	return at != NULL && in_one_piece >= size ? at : NULL;
+}

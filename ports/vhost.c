@@ -342,7 +342,7 @@ static void tx_segments(struct vhost *v, unsigned q, struct vnbl *frame, struct 
 static void tx_ring(struct vhost *v, unsigned q, struct vnbl *const frames[], unsigned n,
 		    struct vport_stats *st)
 {
-	v->nic.txq[q].notifications += vring_tx(&v->rings[2 * q].q, frames, n, st);
+	vring_tx(&v->rings[2 * q].q, frames, n, st);
 }
 
 // Once per break: the ring does nothing until it is attached again. What broke it counts as one

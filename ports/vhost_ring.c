@@ -118,6 +118,9 @@ static void ring_up(struct vhost *v, unsigned index)
 		.kickfd = lib.kickfd,
 		.mem = v->mem,
 		.direction = direction_of(index),
+		.notifications = direction_of(index) == VIRTQ_TO_GUEST
+					 ? &v->nic.txq[index / 2].notifications
+					 : NULL,
 	};
 	if (rte_vhost_get_vring_base(v->vid, (uint16_t)index, &conf.last_avail, &conf.last_used) <
 	    0)

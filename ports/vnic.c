@@ -15,6 +15,7 @@
 #include "ports/vnbl_mbuf.h"
 #include "ports/vnic_ops.h"
 #include "ports/vport.h"
+#include "ports/vring.h"
 
 enum {
 	INBOX_CHUNK = 8,       // frames taken out of an inbox at a time
@@ -30,9 +31,22 @@ static const char *const state_names[] = {VNIC_STATES(X)};
 static struct ports_env env;
 static int event_fd = -1;
 
+// Transmit queues that this thread has let go of, or left frames at, and not looked at again.
+enum { LET_GO_MAX = 8 };
+static _Thread_local struct {
+	unsigned n;
+	struct let_go {
+		struct vnic *nic;
+		struct vport_stats *st;
+		unsigned q;
+		unsigned proc;
+	} queues[LET_GO_MAX];
+} let_go;
+
 static int create_of_kind(const struct vnic_conf *conf, struct vnic **ret, struct errtext *e);
 static bool txq_try(struct vnic_txq *txq, unsigned proc);
-static bool txq_release(struct vnic_txq *txq, unsigned proc);
+static void owe_look(const struct let_go *l);
+static void empty_inbox(const struct let_go *l);
 static bool inbox_waits(const struct vnic_txq *txq);
 static void inbox_leave(struct vnic_txq *txq, struct vnbl *const frames[], unsigned n,
 			struct vport_stats *st);
@@ -107,6 +121,8 @@ void vnic_destroy(struct vnic *nic, bool forget)
 {
 	if (nic == NULL)
 		return;
+	// What the caller has sent through it itself; procs have settled, or stop() waits for them.
+	vnic_settle();
 	nic->ops->stop(nic, forget);
 	vnic_set_state(nic, VNIC_STATE_DELETED, 0, "removed");
 	vnic_queues_fini(nic);
@@ -226,22 +242,39 @@ void vnic_rx_disarm(struct vnic *nic, unsigned q)
 void vnic_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], unsigned n,
 	     struct vport_stats *st, unsigned proc)
 {
+	const struct let_go l = {.nic = nic, .q = q, .st = st, .proc = proc};
 	struct vnic_txq *txq = &nic->txq[q];
 
 	if (!txq_try(txq, proc)) {
 		inbox_leave(txq, frames, n, st);
 		// The holder may have looked into the inbox for the last time before that.
-		if (!txq_try(txq, proc))
+		if (!txq_try(txq, proc)) {
+			owe_look(&l);
 			return;
+		}
 		n = 0;
 	}
-	do {
-		if (inbox_waits(txq))
-			inbox_send(nic, q, st);
-		if (n > 0)
-			nic->ops->tx(nic, q, frames, n, st);
-		n = 0;
-	} while (txq_release(txq, proc));
+	if (inbox_waits(txq))
+		inbox_send(nic, q, st);
+	if (n > 0)
+		nic->ops->tx(nic, q, frames, n, st);
+	atomic_store_explicit(&txq->lock, 0, memory_order_release);
+	owe_look(&l);
+}
+
+/*
+ * Who finds a queue's lock taken leaves the frames in its inbox and tries once more. So whoever
+ * let go of a lock looks into the inbox behind a full fence: either it sees the frames, or who
+ * left them found the lock free.
+ */
+void vnic_settle(void)
+{
+	if (vring_settle() == VRING_NOTHING_OWED && let_go.n > 0)
+		atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < let_go.n; i++)
+		empty_inbox(&let_go.queues[i]);
+	let_go.n = 0;
+	vring_settle();
 }
 
 const char *vnic_kind_name(unsigned kind)
@@ -358,14 +391,25 @@ static bool txq_try(struct vnic_txq *txq, unsigned proc)
 						       memory_order_acquire, memory_order_relaxed);
 }
 
-/*
- * Lets go, and takes the lock again when somebody left frames in the meantime. The exchange
- * is a full barrier, so that either we see the frames, or who left them finds the lock free.
- */
-static bool txq_release(struct vnic_txq *txq, unsigned proc)
+static void owe_look(const struct let_go *l)
 {
-	atomic_exchange_explicit(&txq->lock, 0, memory_order_seq_cst);
-	return inbox_waits(txq) && txq_try(txq, proc);
+	for (unsigned i = 0; i < let_go.n; i++)
+		if (let_go.queues[i].nic == l->nic && let_go.queues[i].q == l->q)
+			return;
+	if (let_go.n == LET_GO_MAX)
+		vnic_settle();
+	let_go.queues[let_go.n++] = *l;
+}
+
+// Takes the lock again when somebody left frames in the meantime.
+static void empty_inbox(const struct let_go *l)
+{
+	struct vnic_txq *txq = &l->nic->txq[l->q];
+
+	while (inbox_waits(txq) && txq_try(txq, l->proc)) {
+		inbox_send(l->nic, l->q, l->st);
+		atomic_exchange_explicit(&txq->lock, 0, memory_order_seq_cst);
+	}
 }
 
 static bool inbox_waits(const struct vnic_txq *txq)

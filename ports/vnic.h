@@ -95,10 +95,17 @@ void vnic_rx_disarm(struct vnic *nic, unsigned q);
  * Sends n frames (1..VNBL_BURST_MAX) to the NIC, in order; each is counted in 'st' as sent
  * or as a drop. Borrows the frames, but may make them safe (vnbl_make_safe). 'proc' is the
  * caller's number. When another proc is sending there, the frames are left in the queue's
- * inbox, and that proc sends and counts them.
+ * inbox, and that proc sends and counts them. vnic_settle() is owed.
  */
 void vnic_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], unsigned n,
 	     struct vport_stats *st, unsigned proc);
+
+/**
+ * What a proc owes for what it has received and sent: calls to guests that want them, and a look
+ * into the inboxes of queues that it sent to. At the latest at the end of a round, before it is
+ * quiescent or sleeps; late enough that one full fence pays for several bursts.
+ */
+void vnic_settle(void);
 
 const char *vnic_kind_name(unsigned kind);
 const char *vnic_state_name(unsigned state);

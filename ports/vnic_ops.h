@@ -30,7 +30,7 @@ struct vnic_ops {
 	 * Sends n frames (1..VNBL_BURST_MAX), in order, tags already in the data. Counts each in
 	 * 'st' as sent (tx_frames, tx_bytes) or as one drop (DROP_OUT). Called with the tx queue's
 	 * lock held. Frames with an offload request that the peer did not ask for are completed
-	 * by this function (nethdr.h). Notifies the peer once, at its end.
+	 * by this function (nethdr.h). What it owes the peer is settled by vnic_settle().
 	 */
 	void (*tx)(struct vnic *nic, unsigned q, struct vnbl *const frames[], unsigned n,
 		   struct vport_stats *st);

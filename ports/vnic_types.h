@@ -82,8 +82,7 @@ struct vnic_txq {
 	_Atomic(struct rte_mbuf *) inbox; // frames that found the lock taken, the latest first
 	_Atomic uint32_t waiting;         // frames in the inbox
 
-	// Written by the holder of 'lock'.
-	uint64_t notifications; // wake-ups sent to the peer
+	uint64_t notifications; // wake-ups sent to the peer; by who settles, without the lock
 };
 
 struct vnic {

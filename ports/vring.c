@@ -8,10 +8,21 @@
 #include "ports/call.h"
 #include "ports/vring_walk.h"
 
+// Rings that this thread has published to and not looked at again, with the index it published.
+enum { OWED_MAX = 16 };
+static _Thread_local struct {
+	unsigned n;
+	struct owed {
+		struct virtq *q;
+		uint64_t published;
+	} rings[OWED_MAX];
+} owed;
+
 static int check_conf(const struct virtq_conf *conf, struct errtext *e);
 static void close_fd(int32_t *fd);
 static void suppress_kicks(struct virtq *q);
 static bool guest_wants_call(const struct virtq *q, uint16_t old, uint16_t now);
+static bool settle(struct virtq *q, uint64_t now);
 static void call_guest(struct virtq *q);
 static enum walk_step enter_table(struct vring_walk *w, const struct virtq_desc *d,
 				  struct virtq_desc *result);
@@ -62,11 +73,13 @@ int vring_attach(struct virtq *q, const struct virtq_conf *conf, struct errtext 
 	q->kickfd = call_open(conf->kickfd);
 	q->scratch = scratch;
 	q->last_avail = q->avail_seen = conf->last_avail;
-	q->last_used = q->signalled = conf->last_used;
+	q->last_used = conf->last_used;
+	q->published = q->signalled = conf->last_used;
 	suppress_kicks(q);
 
 	// Whoever served this ring before us may have died between an entry and its call.
 	call_guest(q);
+	q->notifications = conf->notifications;
 	return 0;
 }
 
@@ -139,25 +152,37 @@ const char *vring_break_text(unsigned reason)
 	return reason < sizeof(texts) / sizeof(texts[0]) ? texts[reason] : "?";
 }
 
-bool vring_publish(struct virtq *q, uint16_t used)
+void vring_publish(struct virtq *q, uint16_t used)
 {
-	uint16_t old = q->signalled;
-	bool valid = q->signalled_valid;
-
+	q->published += (uint16_t)(used - q->last_used);
 	q->last_used = used;
 	atomic_thread_fence(memory_order_release);
 	q->used->idx = used;
 
-	// Our index must be out before the guest's wish is read.
+	// The last word covers all that was published since the last settlement.
+	for (unsigned i = 0; i < owed.n; i++) {
+		if (owed.rings[i].q == q) {
+			owed.rings[i].published = q->published;
+			return;
+		}
+	}
+	if (owed.n == OWED_MAX)
+		vring_settle();
+	owed.rings[owed.n++] = (struct owed){.q = q, .published = q->published};
+}
+
+int vring_settle(void)
+{
+	int called = 0;
+
+	if (owed.n == 0)
+		return VRING_NOTHING_OWED;
+	// Our indices must be out before the guests' wishes are read.
 	atomic_thread_fence(memory_order_seq_cst);
-	q->signalled = used;
-	q->signalled_valid = 1;
-	if (valid && !guest_wants_call(q, old, used))
-		return false;
-	if (q->callfd < 0)
-		return false;
-	call_guest(q);
-	return true;
+	for (unsigned i = 0; i < owed.n; i++)
+		called += settle(owed.rings[i].q, owed.rings[i].published);
+	owed.n = 0;
+	return called;
 }
 
 enum walk_step vring_walk_next(struct vring_walk *w, struct virtq_desc *d)
@@ -249,11 +274,36 @@ static bool guest_wants_call(const struct virtq *q, uint16_t old, uint16_t now)
 	return (uint16_t)(now - event - 1) < (uint16_t)(now - old);
 }
 
+/*
+ * Without the queue's lock. When two procs have sent into one ring, each decides on what it
+ * published itself, if nobody has who published later; their fences see to it that it is right.
+ * 'signalled' may go back a little, and a call come once too often. Both count in 64 bits, for a
+ * proc may be put off its core while the other sends more than 65536 frames.
+ */
+static bool settle(struct virtq *q, uint64_t now)
+{
+	uint64_t old = __atomic_load_n(&q->signalled, __ATOMIC_RELAXED);
+	bool valid = __atomic_load_n(&q->signalled_valid, __ATOMIC_RELAXED);
+
+	if (q->desc == NULL || (valid && old >= now))
+		return false;
+	__atomic_store_n(&q->signalled, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&q->signalled_valid, 1, __ATOMIC_RELAXED);
+	if (q->callfd < 0)
+		return false;
+	if (valid && now - old <= UINT16_MAX && !guest_wants_call(q, (uint16_t)old, (uint16_t)now))
+		return false;
+	call_guest(q);
+	return true;
+}
+
 static void call_guest(struct virtq *q)
 {
 	if (q->callfd < 0)
 		return;
-	q->calls++;
+	__atomic_fetch_add(&q->calls, 1, __ATOMIC_RELAXED);
+	if (q->notifications != NULL)
+		__atomic_fetch_add(q->notifications, 1, __ATOMIC_RELAXED);
 	call_send(q->callfd);
 }
 

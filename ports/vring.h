@@ -17,8 +17,14 @@
  * No function here sleeps, logs, allocates (but attach) or calls librte_vhost. A call to the
  * guest is one system call that cannot wait (call.h).
  *
+ * Calls are owed: what is put into a ring is the guest's at once, but whether it wants to be
+ * called can only be read behind a full fence, which waits for every copy that is under way. So
+ * rx_done and tx only note the ring, and the thread pays one fence for all of them in
+ * vring_settle().
+ *
  * Threads: attach, detach: any thread, while no proc is inside (the caller's
  * grace period). rx, rx_done, arm, disarm: the one proc. tx: the holder of the queue's lock.
+ * settle: the thread that called rx_done or tx, before it lets the grace period go on.
  */
 #pragma once
 
@@ -41,6 +47,7 @@ struct virtq_conf {
 	int callfd;                  // borrowed: duplicated. Negative: none
 	int kickfd;                  // borrowed: duplicated. Negative: none
 	const struct guest_mem *mem; // borrowed until vring_detach()
+	uint64_t *notifications;     // counts calls; borrowed until vring_detach(). May be NULL
 	enum virtq_direction direction;
 };
 
@@ -73,21 +80,28 @@ static inline bool vring_attached(const struct virtq *q)
 void vring_rx(struct virtq *q, struct vnbl_burst *burst, struct vport_stats *st);
 
 /**
- * Gives the descriptors of the burst back and calls the guest if it wants to be. Once after
- * every vring_rx() with burst->n > 0; harmless else. Returns whether the guest was called.
+ * Gives the descriptors of the burst back; vring_settle() is owed. Once after every vring_rx()
+ * with burst->n > 0; harmless else.
  */
-bool vring_rx_done(struct virtq *q);
+void vring_rx_done(struct virtq *q);
 
 /**
- * Sends n frames (1..VNBL_BURST_MAX) into the guest's receive ring, in order, and calls the
- * guest if it wants to be. Each frame is counted in 'st' as sent or as a drop (DROP_OUT):
- * NotReady (not attached, or broken), Resources (the guest has no free buffers), MTUMismatch
- * (longer than its buffers and they cannot be merged), InvalidData (its buffers are malformed).
- * Offload requests have been completed by the caller: the header written is all zeros but for
- * the number of buffers. Writes up to 12 bytes before each frame's hdr. Returns whether the
- * guest was called.
+ * Sends n frames (1..VNBL_BURST_MAX) into the guest's receive ring, in order; vring_settle()
+ * is owed. Each frame is counted in 'st' as sent or as a drop (DROP_OUT): NotReady (not
+ * attached, or broken), Resources (the guest has no free buffers), MTUMismatch (longer than its
+ * buffers and they cannot be merged), InvalidData (its buffers are malformed). Offload requests
+ * have been completed by the caller: the header written is all zeros but for the number of
+ * buffers. Writes up to 12 bytes before each frame's hdr.
  */
-bool vring_tx(struct virtq *q, struct vnbl *const frames[], unsigned n, struct vport_stats *st);
+void vring_tx(struct virtq *q, struct vnbl *const frames[], unsigned n, struct vport_stats *st);
+
+enum { VRING_NOTHING_OWED = -1 };
+
+/**
+ * Calls the guests that want to be called for what this thread has put into their rings, behind
+ * one full fence. Returns how many were called, or VRING_NOTHING_OWED: then there was no fence.
+ */
+int vring_settle(void);
 
 /**
  * Asks the guest to kick when it adds to the ring. Returns the fd that becomes readable then

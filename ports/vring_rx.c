@@ -28,7 +28,7 @@ struct rx_frame {
 };
 
 static uint32_t read_heads(struct virtq *q);
-static bool take_simple(struct rx *rx, const struct virtq_desc *d);
+static void take_simple(struct rx *rx, uint32_t n);
 static bool take_chain(struct rx *rx, const struct virtq_desc *head);
 static int parse_chain(struct rx *rx, const struct virtq_desc *head, struct vnbl *v);
 static bool add_desc(struct rx_frame *f, const struct virtq_desc *d);
@@ -55,10 +55,13 @@ void vring_rx(struct virtq *q, struct vnbl_burst *burst, struct vport_stats *st)
 	rx.n_taken = 0;
 	rx.n_chained = 0;
 	rx.n_jobs = 0;
-	while (rx.n_taken < n && burst->bytes < VNBL_BURST_BYTES &&
-	       rx.n_chained < VIRTQ_BURST_CHAINED) {
+	for (;;) {
+		take_simple(&rx, n);
+		if (rx.n_taken == n || burst->bytes >= VNBL_BURST_BYTES ||
+		    rx.n_chained >= VIRTQ_BURST_CHAINED)
+			break;
 		d = vring_read_desc(&q->desc[q->heads[rx.n_taken]]);
-		if (!take_simple(&rx, &d) && !take_chain(&rx, &d))
+		if (!take_chain(&rx, &d))
 			break;
 		rx.n_taken++;
 	}
@@ -71,17 +74,17 @@ void vring_rx(struct virtq *q, struct vnbl_burst *burst, struct vport_stats *st)
 		vring_rx_done(q);
 }
 
-bool vring_rx_done(struct virtq *q)
+void vring_rx_done(struct virtq *q)
 {
 	uint32_t n = q->n_heads;
 	uint16_t used = q->last_used;
 
 	q->n_heads = 0;
 	if (n == 0 || q->desc == NULL)
-		return false;
+		return;
 	for (uint32_t i = 0; i < n; i++)
 		vring_write_used(q, used++, q->heads[i], 0);
-	return vring_publish(q, used);
+	vring_publish(q, used);
 }
 
 // Reads the numbers of up to a burst of head descriptors into q->heads.
@@ -116,42 +119,53 @@ static inline void prefetch_snapshot(const uint8_t *at, uint32_t size)
 		__builtin_prefetch(at + 64);
 }
 
-// The common frame: header and data in one descriptor, in one piece of memory. False: it is
-// not that, and nothing was done.
-static bool take_simple(struct rx *rx, const struct virtq_desc *d)
+/*
+ * The common frames, as many as there are before another one: header and data in one descriptor,
+ * in one piece of memory. No offload was offered, so the virtio-net header is not looked at: it
+ * cannot ask for anything. In locals what the ring keeps; see tx_simple().
+ */
+static void take_simple(struct rx *rx, uint32_t n)
 {
-	const uint16_t uncommon = VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE | VIRTQ_DESC_INDIRECT;
-	struct virtq *q = rx->q;
+	const uint64_t uncommon = VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE | VIRTQ_DESC_INDIRECT;
+	struct virtq *const q = rx->q;
+	const uint32_t hdr_size = q->hdr_size;
+	const struct guest_region *region = &q->mem->regions[q->region_hint];
+	const volatile struct virtq_desc *const desc = q->desc;
 	struct vnbl *v = &rx->burst->frames[rx->burst->n];
-	uint32_t size = d->len - q->hdr_size;
-	uint64_t in_one_piece;
-	uint8_t *at;
+	struct copy_snapshot *job = &rx->jobs[rx->n_jobs];
+	uint32_t bytes = rx->burst->bytes, taken = rx->n_taken, done;
 
-	if ((d->flags & uncommon) != 0 || d->len <= q->hdr_size || size > VNBL_FRAME_MAX)
-		return false;
-	at = guest_mem_translate(q->mem, &q->region_hint, d->addr, d->len, &in_one_piece);
-	if (at == NULL || in_one_piece < d->len)
-		return false;
+	for (; taken < n && bytes < VNBL_BURST_BYTES; taken++, v++, job++) {
+		const struct virtq_words d = vring_read_words(&desc[q->heads[taken]]);
+		uint32_t len = (uint32_t)d.rest, size = len - hdr_size;
+		uint8_t *at;
 
-	// No offload was offered, so the virtio-net header is not looked at: it cannot ask for
-	// anything.
-	at += q->hdr_size;
-	prefetch_snapshot(at, size);
-	vnbl_reset(v);
-	v->slot = (uint16_t)rx->n_taken;
-	v->frame_size = size;
-	v->safe_size = size;
-	if (size > VNBL_SAFE_SIZE) {
-		v->safe_size = VNBL_SAFE_SIZE;
-		v->n_pieces = 1;
-		v->pieces[0].addr = at + VNBL_SAFE_SIZE;
-		v->pieces[0].len = size - VNBL_SAFE_SIZE;
+		if ((d.rest >> 32 & uncommon) != 0 || len <= hdr_size || size > VNBL_FRAME_MAX)
+			break;
+		at = guest_mem_whole(q->mem, &region, d.addr, len);
+		if (at == NULL)
+			break;
+		at += hdr_size;
+		prefetch_snapshot(at, size);
+		vnbl_reset(v);
+		v->slot = (uint16_t)taken;
+		v->frame_size = size;
+		bytes += size;
+		if (size > VNBL_SAFE_SIZE) {
+			v->n_pieces = 1;
+			v->pieces[0].addr = at + VNBL_SAFE_SIZE;
+			v->pieces[0].len = size - VNBL_SAFE_SIZE;
+			size = VNBL_SAFE_SIZE;
+		}
+		v->safe_size = (uint16_t)size;
+		*job = (struct copy_snapshot){.to = v->safe, .from = at, .size = size};
 	}
-	rx->jobs[rx->n_jobs++] =
-		(struct copy_snapshot){.to = v->safe, .from = at, .size = v->safe_size};
-	rx->burst->n++;
-	rx->burst->bytes += size;
-	return true;
+	done = taken - rx->n_taken;
+	q->region_hint = (uint32_t)(region - q->mem->regions);
+	rx->n_taken = taken;
+	rx->n_jobs += done;
+	rx->burst->n += done;
+	rx->burst->bytes = bytes;
 }
 
 // Every other frame. False: the ring is broken and the chain was not taken.

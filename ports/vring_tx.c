@@ -20,6 +20,8 @@ struct tx {
 	uint32_t walked;  // descriptors of chains looked at
 	uint32_t n_heads; // read ahead, from q->last_avail on
 	uint32_t n_jobs;
+	uint32_t sent;  // frames
+	uint64_t bytes; // of them
 	uint16_t heads[VNBL_BURST_MAX];
 	struct copy_frame jobs[VNBL_BURST_MAX];
 };
@@ -52,10 +54,10 @@ struct tx_source {
 };
 
 static void tx_init(struct tx *tx, struct virtq *q, unsigned n);
+static unsigned tx_simple(struct tx *tx, struct vnbl *const frames[], unsigned n);
 static bool tx_head(struct tx *tx, uint16_t at, uint16_t *ret);
 static int tx_frame(struct tx *tx, struct vnbl *v);
-static void write_header(uint8_t *to, unsigned size, uint16_t n_buffers);
-static bool tx_simple(struct tx *tx, struct vnbl *v, uint16_t head, const struct virtq_desc *d);
+static inline void write_header(uint8_t *to, unsigned size, uint16_t n_buffers);
 static int tx_general(struct tx *tx, const struct vnbl *v, uint16_t head,
 		      const struct virtq_desc *d);
 static int gather(struct tx_gather *g, uint16_t head, const struct virtq_desc *d);
@@ -66,36 +68,35 @@ static void source_copy(struct tx_source *s, uint8_t *to, uint32_t size);
 static void source_next(struct tx_source *s);
 static void return_buffers(struct tx_gather *g, bool filled);
 
-bool vring_tx(struct virtq *q, struct vnbl *const frames[], unsigned n, struct vport_stats *st)
+void vring_tx(struct virtq *q, struct vnbl *const frames[], unsigned n, struct vport_stats *st)
 {
-	uint64_t bytes = 0;
-	unsigned sent = 0;
 	struct tx tx;
+	unsigned i;
 	int reason;
 
 	if (!vring_usable(q)) {
 		vport_count_drop(st, DROP_OUT, DROP_NotReady, n);
-		return false;
+		return;
 	}
 	tx_init(&tx, q, n);
-	for (unsigned i = 0; i < n; i++) {
+	for (i = tx_simple(&tx, frames, n); i < n; i += tx_simple(&tx, &frames[i], n - i)) {
 		reason = tx_frame(&tx, frames[i]);
 		if (reason != 0) {
 			vport_count_drop(st, DROP_OUT, (unsigned)reason, 1);
-			continue;
+		} else {
+			tx.sent++;
+			tx.bytes += frames[i]->frame_size;
 		}
-		sent++;
-		bytes += frames[i]->frame_size;
+		i++;
 	}
 	copy_ops->frames(tx.jobs, tx.n_jobs);
 
-	st->tx_frames += sent;
-	st->tx_bytes += bytes;
+	st->tx_frames += tx.sent;
+	st->tx_bytes += tx.bytes;
 	q->chains += (uint16_t)(tx.avail - q->last_avail);
 	q->last_avail = tx.avail;
-	if (tx.used == q->last_used)
-		return false;
-	return vring_publish(q, tx.used);
+	if (tx.used != q->last_used)
+		vring_publish(q, tx.used);
 }
 
 // Reads one head per frame ahead, so that their descriptors are on their way here.
@@ -110,6 +111,8 @@ static void tx_init(struct tx *tx, struct virtq *q, unsigned n)
 	tx->walked = 0;
 	tx->n_heads = 0;
 	tx->n_jobs = 0;
+	tx->sent = 0;
+	tx->bytes = 0;
 	for (uint32_t i = 0; i < waiting && i < n; i++) {
 		head = q->avail->ring[(tx->avail + i) & q->mask];
 		if (head >= q->size) {
@@ -119,6 +122,65 @@ static void tx_init(struct tx *tx, struct virtq *q, unsigned n)
 		tx->heads[tx->n_heads++] = head;
 		__builtin_prefetch((const void *)(uintptr_t)&q->desc[head]);
 	}
+}
+
+/*
+ * The common case, as many frames as it lasts: a buffer of one descriptor, in one piece of memory,
+ * with room for all of the frame. Returns how many frames are on their way; the next one is not
+ * that simple, or there is none. All that the ring keeps is held in locals, since every store to
+ * guest memory might change it for all that the compiler knows: 147 instructions per frame
+ * without, 93 with.
+ */
+static unsigned tx_simple(struct tx *tx, struct vnbl *const frames[], unsigned n)
+{
+	const uint64_t kind = VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE | VIRTQ_DESC_INDIRECT;
+	struct virtq *const q = tx->q;
+	const uint32_t hdr_size = q->hdr_size, ahead = (uint16_t)(tx->avail - q->last_avail);
+	const struct guest_region *region = &q->mem->regions[q->region_hint];
+	const volatile struct virtq_desc *const desc = q->desc;
+	volatile struct virtq_used_elem *const used = q->used->ring;
+	struct copy_frame *job = &tx->jobs[tx->n_jobs];
+	const unsigned mask = q->mask, first = tx->used;
+	uint64_t bytes = 0;
+	unsigned i;
+
+	if (ahead >= tx->n_heads || q->broken != VIRTQ_OK)
+		return 0;
+	if (n > tx->n_heads - ahead)
+		n = tx->n_heads - ahead;
+	for (i = 0; i < n; i++, job++) {
+		const uint16_t head = tx->heads[ahead + i];
+		const struct virtq_words d = vring_read_words(&desc[head]);
+		struct vnbl *v = frames[i];
+		uint32_t need = hdr_size + v->frame_size;
+		uint8_t *to;
+
+		if ((d.rest >> 32 & kind) != VIRTQ_DESC_WRITE || (uint32_t)d.rest < need ||
+		    v->n_pieces > 1)
+			break;
+		to = guest_mem_whole(q->mem, &region, d.addr, need);
+		if (to == NULL)
+			break;
+		job->to = to;
+		job->head = v->hdr - hdr_size;
+		job->head_size = hdr_size + v->safe_size;
+		job->tail = NULL;
+		job->tail_size = 0;
+		if (v->n_pieces > 0) {
+			job->tail = v->pieces[0].addr;
+			job->tail_size = v->pieces[0].len;
+		}
+		write_header(v->hdr - hdr_size, hdr_size, 1);
+		*(volatile vring_u64 *)&used[(first + i) & mask] = (uint64_t)need << 32 | head;
+		bytes += v->frame_size;
+	}
+	q->region_hint = (uint32_t)(region - q->mem->regions);
+	tx->n_jobs += i;
+	tx->used += (uint16_t)i;
+	tx->avail += (uint16_t)i;
+	tx->sent += i;
+	tx->bytes += bytes;
+	return i;
 }
 
 // The head descriptor in entry 'at' of avail, in range. False: none is there, or the ring is
@@ -155,49 +217,21 @@ static int tx_frame(struct tx *tx, struct vnbl *v)
 	if (!tx_head(tx, tx->avail, &head))
 		return q->broken != VIRTQ_OK ? DROP_NotReady : DROP_Resources;
 	d = vring_read_desc(&q->desc[head]);
-	if (tx_simple(tx, v, head, &d))
-		return 0;
 	return tx_general(tx, v, head, &d);
 }
 
-// The common buffer: one descriptor, one piece of memory, room for all of the frame. False:
-// it is not that, and nothing was done.
-static bool tx_simple(struct tx *tx, struct vnbl *v, uint16_t head, const struct virtq_desc *d)
-{
-	const uint16_t kind = VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE | VIRTQ_DESC_INDIRECT;
-	struct virtq *q = tx->q;
-	uint32_t need = q->hdr_size + v->frame_size;
-	struct copy_frame *job;
-	uint64_t in_one_piece;
-	uint8_t *to;
-
-	if ((d->flags & kind) != VIRTQ_DESC_WRITE || d->len < need || v->n_pieces > 1)
-		return false;
-	to = guest_mem_translate(q->mem, &q->region_hint, d->addr, need, &in_one_piece);
-	if (to == NULL || in_one_piece < need)
-		return false;
-
-	job = &tx->jobs[tx->n_jobs++];
-	job->to = to;
-	job->head = v->hdr - q->hdr_size;
-	job->head_size = q->hdr_size + v->safe_size;
-	job->tail = v->n_pieces > 0 ? v->pieces[0].addr : NULL;
-	job->tail_size = v->n_pieces > 0 ? v->pieces[0].len : 0;
-	write_header(v->hdr - q->hdr_size, q->hdr_size, 1);
-	vring_write_used(q, tx->used++, head, need);
-	tx->avail++;
-	return true;
-}
-
 // The virtio-net header of a complete frame. Offload requests go in here one day.
-static void write_header(uint8_t *to, unsigned size, uint16_t n_buffers)
+static inline void write_header(uint8_t *to, unsigned size, uint16_t n_buffers)
 {
+	const uint32_t last = (uint32_t)n_buffers << 16;
 	const uint64_t zeros = 0;
 
+	static_assert(VIRTQ_NUM_BUFFERS_OFFSET == 10, "the second half of the last four bytes");
 	memcpy(to, &zeros, 8);
-	memcpy(to + 8, &zeros, 2);
 	if (size == VIRTQ_NET_HDR_SIZE)
-		memcpy(to + VIRTQ_NUM_BUFFERS_OFFSET, &n_buffers, sizeof(n_buffers));
+		memcpy(to + 8, &last, 4);
+	else
+		memcpy(to + 8, &last, 2);
 }
 
 // Every other buffer or frame: chains, tables, several buffers for one frame.

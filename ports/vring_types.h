@@ -104,22 +104,25 @@ struct virtq {
 	uint8_t pad[5];
 	int32_t callfd; // our own copies, -1: none
 	int32_t kickfd;
-	uint8_t *scratch; // room for one frame of too many pieces, VNBL_FRAME_MAX bytes
+	uint8_t *scratch;        // room for one frame of too many pieces, VNBL_FRAME_MAX bytes
+	uint64_t *notifications; // of the ring's owner, counts calls; or NULL
 
-	// Written by the proc inside.
+	// Written by the proc inside: who receives, or holds the lock to send. Settling needs no
+	// lock.
 	alignas(64) uint16_t last_avail; // next entry of avail to take
 	uint16_t avail_seen;             // avail->idx when it was last read
 	uint16_t last_used;              // next entry of used to write
-	uint16_t signalled;              // used->idx at the last decision about a call
-	uint8_t signalled_valid;         // 0: none was taken yet
+	uint8_t signalled_valid;         // 0: 'signalled' was not set yet. By who settles
 	uint8_t armed;                   // we asked for kicks
 	uint8_t broken;                  // enum virtq_break
-	uint8_t pad2;
+	uint8_t pad2[3];
 	uint32_t broken_detail; // the index, number or count that was wrong
 	uint32_t region_hint;   // for guest_mem_translate()
 	uint32_t n_heads;       // chains taken by the burst in hand
+	uint64_t published;     // used->idx, but counted on beyond 16 bits
+	uint64_t signalled;     // 'published' at the last decision about a call. By who settles
 	uint64_t chains;        // taken from the guest since attached
-	uint64_t calls;         // interrupts sent
+	uint64_t calls;         // interrupts sent. By who settles
 	uint64_t kicks_asked;   // times that we armed it
 
 	// Head descriptors of the burst in hand, in order, dropped frames included.

@@ -40,16 +40,28 @@ struct vring_walk {
 // A guest may put an indirect table at any address.
 typedef uint64_t __attribute__((aligned(1), may_alias)) vring_u64;
 
-static inline struct virtq_desc vring_read_desc(const volatile struct virtq_desc *from)
+// A descriptor as it was read: each half once.
+struct virtq_words {
+	uint64_t addr;
+	uint64_t rest; // len, flags << 32, next << 48
+};
+
+static inline struct virtq_words vring_read_words(const volatile struct virtq_desc *from)
 {
 	const volatile vring_u64 *words = (const volatile vring_u64 *)from;
-	uint64_t low = words[0], high = words[1];
+
+	return (struct virtq_words){.addr = words[0], .rest = words[1]};
+}
+
+static inline struct virtq_desc vring_read_desc(const volatile struct virtq_desc *from)
+{
+	const struct virtq_words d = vring_read_words(from);
 
 	return (struct virtq_desc){
-		.addr = low,
-		.len = (uint32_t)high,
-		.flags = (uint16_t)(high >> 32),
-		.next = (uint16_t)(high >> 48),
+		.addr = d.addr,
+		.len = (uint32_t)d.rest,
+		.flags = (uint16_t)(d.rest >> 32),
+		.next = (uint16_t)(d.rest >> 48),
 	};
 }
 
@@ -114,8 +126,5 @@ static inline void vring_walk_begin(struct vring_walk *w, struct virtq *q,
 // Reads the next descriptor; never gives one that refers to an indirect table.
 enum walk_step vring_walk_next(struct vring_walk *w, struct virtq_desc *d);
 
-/**
- * Publishes the used entries written up to 'used' and calls the guest if it wants to be.
- * Returns whether it did.
- */
-bool vring_publish(struct virtq *q, uint16_t used);
+// Publishes the used entries written up to 'used' and owes the guest a call.
+void vring_publish(struct virtq *q, uint16_t used);

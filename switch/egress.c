@@ -23,8 +23,8 @@ static void drop_in(struct vnbl *v, unsigned reason, struct vport_stats *st);
 static void deliver_unicast(const struct vswitch_map *map, struct vnbl_burst *burst, unsigned proc);
 static void deliver_flood(const struct vswitch_map *map, const struct proc_rxq *rxq,
 			  struct vnbl_burst *burst, unsigned proc);
-static void make_floods_safe(const struct vswitch_map *map, struct vnbl_burst *burst,
-			     struct vport_stats *st);
+static void make_floods_safe(const struct vswitch_map *map, const struct proc_rxq *rxq,
+			     struct vnbl_burst *burst, struct vport_stats *st);
 static void deliver_group(struct vport *port, const struct group *group, unsigned proc);
 
 void egress_burst(const struct vswitch_map *map, const struct proc_rxq *rxq,
@@ -38,7 +38,7 @@ void egress_burst(const struct vswitch_map *map, const struct proc_rxq *rxq,
 		return;
 	}
 	st->rx_flooded += floods;
-	make_floods_safe(map, burst, st);
+	make_floods_safe(map, rxq, burst, st);
 	deliver_flood(map, rxq, burst, proc);
 }
 
@@ -97,22 +97,25 @@ static void drop_in(struct vnbl *v, unsigned reason, struct vport_stats *st)
 static void deliver_unicast(const struct vswitch_map *map, struct vnbl_burst *burst, unsigned proc)
 {
 	struct group group;
+	unsigned next;
 
-	for (unsigned first = 0; first < burst->n; first++) {
+	for (unsigned first = 0; first < burst->n; first = next) {
 		uint16_t dst = burst->frames[first].dst_slot;
 
-		if (dst == VNBL_DST_NONE)
-			continue;
 		group.n = 0;
+		next = burst->n;
 		for (unsigned i = first; i < burst->n; i++) {
 			struct vnbl *v = &burst->frames[i];
 
-			if (v->dst_slot != dst)
-				continue;
-			group.frames[group.n++] = v;
-			v->dst_slot = VNBL_DST_NONE;
+			if (v->dst_slot == dst) {
+				group.frames[group.n++] = v;
+				v->dst_slot = VNBL_DST_NONE;
+			} else if (v->dst_slot != VNBL_DST_NONE && next == burst->n) {
+				next = i;
+			}
 		}
-		deliver_group(map->by_slot[dst], &group, proc);
+		if (dst != VNBL_DST_NONE)
+			deliver_group(map->by_slot[dst], &group, proc);
 	}
 }
 
@@ -139,10 +142,12 @@ static void deliver_flood(const struct vswitch_map *map, const struct proc_rxq *
 	}
 }
 
-static void make_floods_safe(const struct vswitch_map *map, struct vnbl_burst *burst,
-			     struct vport_stats *st)
+static void make_floods_safe(const struct vswitch_map *map, const struct proc_rxq *rxq,
+			     struct vnbl_burst *burst, struct vport_stats *st)
 {
-	if (map->n_guests <= DIRECT_FLOOD_GUESTS)
+	uint32_t guests = map->n_guests - (rxq->nic->kind == VNIC_VHOST);
+
+	if (guests <= DIRECT_FLOOD_GUESTS)
 		return;
 	for (unsigned i = 0; i < burst->n; i++) {
 		struct vnbl *v = &burst->frames[i];

@@ -69,12 +69,11 @@ static inline unsigned check(const struct vnbl *v, uint32_t frame_max)
 	return DROP_COUNT;
 }
 
+// Two bytes more than an address are readable behind it: there are ETHER_SIZE.
 static inline uint64_t mac_at(const uint8_t *bytes)
 {
-	uint32_t low;
-	uint16_t high;
+	uint64_t word;
 
-	memcpy(&low, bytes, sizeof(low));
-	memcpy(&high, bytes + sizeof(low), sizeof(high));
-	return low | (uint64_t)high << 32;
+	memcpy(&word, bytes, sizeof(word));
+	return word & MAC_MASK;
 }

@@ -26,10 +26,17 @@
 
 enum {
 	HOUSEKEEPING = 256,   // rounds between looks at the clock and at 'stop'
+	SETTLE_US = 50,       // of a busy proc, at most, between two calls of vnic_settle()
 	SPIN_US = 100,        // without frames before the proc thinks of sleeping
 	TIMED_SLEEP_US = 250, // when a queue cannot wake the proc
 	GRACE_SLEEP_NS = 5000,
 	SLEEP_MAX_S = 1 // a proc shows that it lives at least this often
+};
+
+// When a busy proc has settled last.
+struct settled {
+	uint64_t bursts;
+	uint64_t tsc;
 };
 
 static struct rte_rcu_qsbr *rcu;
@@ -40,6 +47,7 @@ static void proc_free(struct proc *p);
 static int swap_conf(struct proc *p, struct proc_conf *next);
 static void wait_taken(const struct proc *p, const struct proc_conf *conf);
 static void *proc_main(void *arg);
+static bool settling_is_due(const struct proc *p, struct settled *last);
 static unsigned proc_round(struct proc *p, const struct proc_conf *conf);
 static unsigned proc_burst(struct proc *p, const struct proc_rxq *rxq);
 static void proc_idle(struct proc *p, const struct proc_conf *conf, uint64_t idle_since);
@@ -273,6 +281,7 @@ static void wait_taken(const struct proc *p, const struct proc_conf *conf)
 static void *proc_main(void *arg)
 {
 	struct proc *p = arg;
+	struct settled settled = {0};
 	uint64_t idle_since = 0;
 
 	p->tid = (int32_t)syscall(SYS_gettid);
@@ -289,19 +298,37 @@ static void *proc_main(void *arg)
 		atomic_store_explicit(&p->conf_taken, conf, memory_order_release);
 		if (proc_round(p, conf) > 0) {
 			idle_since = 0;
+			if (settling_is_due(p, &settled)) {
+				vnic_settle();
+				rte_rcu_qsbr_quiescent(rcu, p->number);
+			}
 		} else {
 			if (idle_since == 0)
 				idle_since = rte_rdtsc();
+			vnic_settle();
 			proc_idle(p, conf, idle_since);
+			rte_rcu_qsbr_quiescent(rcu, p->number);
 		}
-		rte_rcu_qsbr_quiescent(rcu, p->number);
 		if (++p->loops % HOUSEKEEPING == 0)
 			housekeeping(p);
 	}
+	vnic_settle();
 	rte_rcu_qsbr_thread_offline(rcu, p->number);
 	rte_rcu_qsbr_thread_unregister(rcu, p->number);
 	rte_thread_unregister();
 	return NULL;
+}
+
+// Bursts are counted because they are what a fence is shared by; time, because a burst can be
+// long (a flood, a TAP), and guests and grace periods wait meanwhile.
+static bool settling_is_due(const struct proc *p, struct settled *last)
+{
+	if (p->bursts - last->bursts < PROC_SETTLE_BURSTS &&
+	    p->last_frame_tsc - last->tsc < p->tsc_hz / 1000000 * SETTLE_US)
+		return false;
+	last->bursts = p->bursts;
+	last->tsc = p->last_frame_tsc;
+	return true;
 }
 
 // Serves every queue once. Returns how many frames there were.

@@ -5,6 +5,8 @@
  * rounds, then asks every queue for a wake-up and sleeps; queues that cannot wake it make
  * that a timed sleep. See proc.c for the loop.
  *
+ * What a burst owes (vnic_settle) is paid, and a quiescent state passed, every few bursts.
+ *
  * Threads: main thread, but proc_wake() and proc_rcu().
  */
 #pragma once
@@ -13,6 +15,9 @@
 #include "switch/proc_types.h"
 
 struct rte_rcu_qsbr;
+
+// Bursts of a busy proc between two calls of vnic_settle(); an idle one settles every round.
+enum { PROC_SETTLE_BURSTS = 8 };
 
 // Makes the RCU state that procs and ports share. Before ports_init(). -ENOMEM.
 int proc_init(void);

@@ -158,6 +158,7 @@ static void receive(void)
 	}
 	CHECK(bytes == burst.bytes);
 	vring_rx_done(&q);
+	vring_settle();
 	CHECK(q.last_avail == q.last_used);
 }
 
@@ -170,6 +171,7 @@ static void send(unsigned n, uint16_t seed)
 		before += st.drops[DROP_OUT][r];
 	make_frames(frames, n, seed);
 	vring_tx(&q, frames, n, &st);
+	vring_settle();
 	after = st.tx_frames;
 	for (unsigned r = 0; r < DROP_COUNT; r++)
 		after += st.drops[DROP_OUT][r];

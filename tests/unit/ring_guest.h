@@ -97,6 +97,7 @@ static inline struct ring_guest *rg_create(uint32_t size)
 
 static inline void rg_destroy(struct ring_guest *g)
 {
+	vring_settle(); // nothing is owed to a ring that is no more
 	vring_detach(&g->q, NULL, NULL);
 	guest_mem_destroy(g->mem);
 	munmap(g->rings, RG_REGION);

@@ -238,6 +238,7 @@ static unsigned forward(struct vnbl_burst *burst, unsigned from)
 	for (unsigned i = 0; i < burst->n; i++)
 		vnbl_release(frames[i]);
 	vnic_rx_done(nics[from], 0, burst);
+	vnic_settle();
 	return burst->n;
 }
 

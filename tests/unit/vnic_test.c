@@ -76,6 +76,7 @@ static void *send_all(void *arg)
 			pointers[i] = &frames[i];
 		}
 		vnic_tx(nic, 0, pointers, BURST, &s->st, s->number);
+		vnic_settle();
 		for (unsigned i = 0; i < BURST; i++)
 			vnbl_release(&frames[i]);
 	}

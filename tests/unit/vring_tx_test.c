@@ -1,5 +1,7 @@
 // Frames into a guest's receive ring. What a hostile guest offers there is in
 // vring_hostile_test.c.
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -254,7 +256,8 @@ static void tx_drops_when_the_ring_is_empty(void **state)
 	rg_attach(g, VIRTQ_TO_GUEST, MERGED);
 	for (uint16_t i = 0; i < 3; i++)
 		offer(g, i, RG_DATA + i * 4096, 2048);
-	assert_true(vring_tx(&g->q, frames, 5, &g->st));
+	vring_tx(&g->q, frames, 5, &g->st);
+	assert_int_equal(vring_settle(), 1);
 	assert_sent(g, 3, 3 * 60);
 	assert_int_equal(g->used->idx, 3);
 	assert_int_equal(g->st.drops[DROP_OUT][DROP_Resources], 2);
@@ -305,7 +308,8 @@ static void tx_keeps_order_when_forms_mix(void **state)
 		mixed[i].safe[0] = (uint8_t)i;
 		frames[i] = &mixed[i];
 	}
-	assert_true(vring_tx(&g->q, frames, VNBL_BURST_MAX, &g->st));
+	vring_tx(&g->q, frames, VNBL_BURST_MAX, &g->st);
+	assert_int_equal(vring_settle(), 1);
 	assert_int_equal(g->st.tx_frames, VNBL_BURST_MAX);
 	assert_int_equal((uint16_t)(g->used->idx - 65530), 64);
 	for (uint32_t i = 0; i < VNBL_BURST_MAX; i++) {
@@ -332,8 +336,110 @@ static void tx_calls_follow_the_event_index(void **state)
 	*used_event = 0;
 	for (uint32_t i = 65533; i < 65545; i++) {
 		offer(g, 0, RG_DATA, 2048);
-		assert_int_equal(vring_tx(&g->q, frames, 1, &g->st), i == 65533 || i == 65536);
+		vring_tx(&g->q, frames, 1, &g->st);
+		assert_int_equal(vring_settle(), i == 65533 || i == 65536);
 	}
+	rg_destroy(g);
+}
+
+// What several calls have put into several rings is settled at once: one call for each ring.
+static void calls_are_owed_until_settled(void **state)
+{
+	struct ring_guest *rings[20];
+	struct vnbl *frames[1] = {make_frame(60, VNBL_SAFE_SIZE, 100)};
+
+	for (unsigned i = 0; i < 20; i++) {
+		rings[i] = rg_create(4);
+		rg_attach(rings[i], VIRTQ_TO_GUEST, MERGED);
+		rg_take(rings[i]->callfd); // the one of vring_attach()
+		offer(rings[i], 0, RG_DATA, 2048);
+		offer(rings[i], 1, RG_DATA + 2048, 2048);
+	}
+	for (unsigned n = 0; n < 2; n++)
+		for (unsigned i = 0; i < 3; i++)
+			vring_tx(&rings[i]->q, frames, 1, &rings[i]->st);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(rg_take(rings[i]->callfd), 0);
+	assert_int_equal(vring_settle(), 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(rg_take(rings[i]->callfd), 1);
+
+	// More rings than a thread can owe: none is forgotten.
+	for (unsigned i = 3; i < 20; i++)
+		vring_tx(&rings[i]->q, frames, 1, &rings[i]->st);
+	assert_true(vring_settle() > 0);
+	for (unsigned i = 3; i < 20; i++)
+		assert_int_equal(rg_take(rings[i]->callfd), 1);
+	assert_int_equal(vring_settle(), VRING_NOTHING_OWED);
+
+	// A ring that went away meanwhile is nobody to call.
+	offer(rings[0], 2, RG_DATA, 2048);
+	vring_tx(&rings[0]->q, frames, 1, &rings[0]->st);
+	vring_detach(&rings[0]->q, NULL, NULL);
+	assert_int_equal(vring_settle(), 0);
+	for (unsigned i = 0; i < 20; i++)
+		rg_destroy(rings[i]);
+}
+
+struct late_sender {
+	struct ring_guest *g;
+	sem_t has_sent, may_settle;
+};
+
+static void send_small(struct ring_guest *g)
+{
+	struct vnbl v, *frames[1] = {&v};
+
+	vnbl_reset(&v);
+	v.frame_size = v.safe_size = 60;
+	offer(g, (uint16_t)(g->avail->idx & 255), RG_DATA, 2048);
+	vring_tx(&g->q, frames, 1, &g->st);
+}
+
+static void *send_and_settle_late(void *arg)
+{
+	struct late_sender *late = arg;
+
+	send_small(late->g);
+	sem_post(&late->has_sent);
+	sem_wait(&late->may_settle);
+	vring_settle();
+	return NULL;
+}
+
+// A thread settles only after another one has sent nearly 65536 frames: the guest, which has been
+// served up to there, is not forgotten.
+static void a_late_settlement_loses_no_call(void **state)
+{
+	struct late_sender late = {.g = rg_create(256)};
+	struct ring_guest *g = late.g;
+	volatile uint16_t *used_event = &g->avail->ring[256];
+	pthread_t thread;
+
+	rg_attach(g, VIRTQ_TO_GUEST, MERGED | VIRTQ_FEATURE_EVENT_IDX);
+	sem_init(&late.has_sent, 0, 0);
+	sem_init(&late.may_settle, 0, 0);
+	send_small(g);
+	vring_settle();
+	assert_int_equal(pthread_create(&thread, NULL, send_and_settle_late, &late), 0);
+	sem_wait(&late.has_sent);
+	for (uint32_t i = 0; i < 65536 - 3; i++) {
+		send_small(g);
+		*used_event = g->used->idx;
+		if (i % 32 == 0)
+			vring_settle();
+	}
+	vring_settle();
+	sem_post(&late.may_settle);
+	pthread_join(thread, NULL);
+	rg_take(g->callfd);
+	*used_event = g->used->idx;
+	for (unsigned i = 0; i < 10; i++)
+		send_small(g);
+	assert_int_equal(vring_settle(), 1);
+	assert_int_equal(rg_take(g->callfd), 1);
+	sem_destroy(&late.has_sent);
+	sem_destroy(&late.may_settle);
 	rg_destroy(g);
 }
 
@@ -363,6 +469,8 @@ int main(void)
 		cmocka_unit_test(tx_drops_what_does_not_fit_unmerged),
 		cmocka_unit_test(tx_keeps_order_when_forms_mix),
 		cmocka_unit_test(tx_calls_follow_the_event_index),
+		cmocka_unit_test(calls_are_owed_until_settled),
+		cmocka_unit_test(a_late_settlement_loses_no_call),
 	};
 
 	return every_copy_version(tests, sizeof(tests) / sizeof(tests[0]));
