@@ -16,28 +16,67 @@ static void help_entry(const struct cmd *cmd);
 static const struct cmd *cmd_find(const char *word);
 static const char *cmd_bare_name(const char *word);
 static int cmd_run_address(struct shell *sh, tgt_addr addr, char *word, struct why *why);
+static int cmd_run_part(struct shell *sh, tgt_addr addr, char *word, int err, struct why *why);
 
 static const struct cmd cmds[] = {
 	{"help", "", "help [COMMAND]", "Displays information on available extension commands",
-	 cmd_help, OBJECT_NONE},
+	 cmd_help, OBJECT_NONE, false, false},
 	{"drops", "", "drops [VSWITCH | VPORT]",
-	 "Displays why frames were dropped, by port, direction and reason", cmd_drops, OBJECT_NONE},
+	 "Displays why frames were dropped, by port, direction and reason", cmd_drops, OBJECT_NONE,
+	 true, false},
+	{"extension", "", "extension", "Displays information about the extensions of a vswitch",
+	 cmd_extension, OBJECT_NONE, false, false},
 	{"fdb", "", "fdb [FDB | VSWITCH | VPORT]",
-	 "Displays the MAC table: which station is behind which port", cmd_fdb, OBJECT_FDB},
+	 "Displays the MAC table: which station is behind which port", cmd_fdb, OBJECT_FDB, false,
+	 false},
 	{"proc", "", "proc [PROC | NUMBER]", "Displays information about a given processor",
-	 cmd_proc, OBJECT_PROC},
+	 cmd_proc, OBJECT_PROC, true, false},
+	{"qosline", "", "qosline", "Displays information about a given QoS Line", cmd_qosline,
+	 OBJECT_NONE, false, false},
+	{"ring", "", "ring [RING | VNIC | PORT NAME]",
+	 "Displays a guest's virtqueue, its outstanding chains, and what is wrong with them",
+	 cmd_ring, OBJECT_NONE, true, false},
+	{"vmq", "", "vmq", "Displays information about a given VMQ (Virtual Machine Queue)",
+	 cmd_vmq, OBJECT_NONE, true, false},
+	{"vnbl", "", "vnbl [-x] [VNBL | PROC]",
+	 "Displays Extensible Virtual Switch specific data of an NBL", cmd_vnbl, OBJECT_NONE, true,
+	 true},
 	{"vnic", "", "vnic [VNIC | PORT NAME]", "Displays information about one or more vnic(s)",
-	 cmd_vnic, OBJECT_VNIC},
+	 cmd_vnic, OBJECT_VNIC, true, false},
 	{"vport", "", "vport [VPORT | NAME]", "Displays information about the given vport",
-	 cmd_vport, OBJECT_VPORT},
+	 cmd_vport, OBJECT_VPORT, true, false},
 	{"vswitch", "", "vswitch [VSWITCH | NAME]",
 	 "Displays information about one of more vswitch(es) and child vports", cmd_vswitch,
-	 OBJECT_VSWITCH},
+	 OBJECT_VSWITCH, true, false},
+	{"where", "", "where [PROC | NUMBER]",
+	 "Displays where each processor is: running, idle, asleep or stuck", cmd_where, OBJECT_NONE,
+	 false, false},
+	{"lm", "", "lm [MODULE | ADDRESS]", "Displays the loaded modules", cmd_lm, OBJECT_NONE,
+	 true, false},
+	{"lmi", "", "lmi [MODULE | ADDRESS]",
+	 "Displays information about a module and whether its type data is loaded", cmd_lmi,
+	 OBJECT_NONE, true, false},
+	{"dt", "", "dt [-r [DEPTH]] TYPE[.FIELD] [ADDRESS | NAME], dt [PATTERN]",
+	 "Displays the layout of a type, with the values at an address", cmd_dt, OBJECT_NONE, false,
+	 true},
+	{"dump", "", "dump FILE[.gz|.zst]",
+	 "Writes a small core to mail: all objects and types, no guest's data", cmd_dump,
+	 OBJECT_NONE, false, false},
 	{"miniport", "ndiskd.", "miniport [MINIPORT]",
 	 "Displays the miniport edge of a vswitch, where frames leave it", cmd_miniport,
-	 OBJECT_MINIPORT},
+	 OBJECT_MINIPORT, true, false},
 	{"mopen", "ndiskd.", "mopen [MOPEN]",
-	 "Displays the protocol edge of a vswitch, where frames enter it", cmd_mopen, OBJECT_MOPEN},
+	 "Displays the protocol edge of a vswitch, where frames enter it", cmd_mopen, OBJECT_MOPEN,
+	 true, false},
+};
+
+// Addresses that lead to no object, but to a part of one.
+static const struct {
+	const char *name; // of the command that shows it
+	bool (*knows)(struct shell *sh, tgt_addr addr);
+} parts[] = {
+	{"ring", cmd_ring_knows},
+	{"vnbl", cmd_vnbl_knows},
 };
 
 enum { N_CMDS = sizeof(cmds) / sizeof(cmds[0]) };
@@ -52,10 +91,23 @@ int cmd_run(struct shell *sh, int argc, char **argv, struct why *why)
 	if (cmd == NULL)
 		return why_set(why, -ENOENT, "there is no command '%.100s'; help lists them",
 			       print_text(argv[0], strlen(argv[0])).s);
-	if (argc > 2)
+	if (argc > 2 && !cmd->many)
 		return why_set(why, -EINVAL, "%s takes one argument at most: %s", cmd->name,
 			       cmd->usage);
 	return cmd->run(sh, argc, argv, why);
+}
+
+void cmd_run_lists(struct shell *sh)
+{
+	struct why why;
+
+	for (unsigned i = 0; i < N_CMDS; i++) {
+		char name[] = "";
+		char *argv[] = {name, NULL};
+
+		if (cmds[i].lists)
+			cmds[i].run(sh, 1, argv, &why);
+	}
 }
 
 static int cmd_help(struct shell *sh, int argc, char **argv, struct why *why)
@@ -136,7 +188,7 @@ static int cmd_run_address(struct shell *sh, tgt_addr addr, char *word, struct w
 	int err = walk_type(sh, addr, &type, why);
 
 	if (err != 0)
-		return err;
+		return cmd_run_part(sh, addr, word, err, why);
 	for (unsigned i = 0; i < N_CMDS; i++) {
 		char *argv[] = {word, word, NULL};
 
@@ -145,4 +197,15 @@ static int cmd_run_address(struct shell *sh, tgt_addr addr, char *word, struct w
 	}
 	return why_set(why, -EINVAL, "%016lx is a %s, which has no command", addr.v,
 		       name_object_type(type));
+}
+
+// 'err' and 'why' say why it is no object.
+static int cmd_run_part(struct shell *sh, tgt_addr addr, char *word, int err, struct why *why)
+{
+	char *argv[] = {word, word, NULL};
+
+	for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i].knows(sh, addr))
+			return cmd_find(parts[i].name)->run(sh, 2, argv, why);
+	return err;
 }

@@ -19,7 +19,12 @@ struct cmd {
 	const char *help;
 	int (*run)(struct shell *sh, int argc, char **argv, struct why *why);
 	enum object_type shows; // the objects whose address alone means this command
+	bool lists;             // lists objects when it has no argument
+	bool many; // may have more than one argument, and looks itself whether they are too many
 };
+
+// Runs all commands that list objects, except fdb, whose lists may be long.
+void cmd_run_lists(struct shell *sh);
 
 // Finds the command, or the object at the address that stands in its place, and runs it.
 int cmd_run(struct shell *sh, int argc, char **argv, struct why *why);
@@ -36,6 +41,26 @@ int cmd_vnic(struct shell *sh, int argc, char **argv, struct why *why);
 int cmd_proc(struct shell *sh, int argc, char **argv, struct why *why);
 int cmd_fdb(struct shell *sh, int argc, char **argv, struct why *why);
 int cmd_drops(struct shell *sh, int argc, char **argv, struct why *why);
+
+int cmd_where(struct shell *sh, int argc, char **argv, struct why *why);
+
+// cmd_ring.c, cmd_vnbl.c: parts of objects, which have addresses of their own
+int cmd_ring(struct shell *sh, int argc, char **argv, struct why *why);
+bool cmd_ring_knows(struct shell *sh, tgt_addr addr);
+int cmd_vnbl(struct shell *sh, int argc, char **argv, struct why *why);
+bool cmd_vnbl_knows(struct shell *sh, tgt_addr addr);
+
+// cmd_absent.c: what this switch has none of
+int cmd_vmq(struct shell *sh, int argc, char **argv, struct why *why);
+int cmd_qosline(struct shell *sh, int argc, char **argv, struct why *why);
+int cmd_extension(struct shell *sh, int argc, char **argv, struct why *why);
+
+// cmd_lm.c, cmd_dt.c: modules and types, as WinDbg's own commands
+int cmd_lm(struct shell *sh, int argc, char **argv, struct why *why);
+int cmd_lmi(struct shell *sh, int argc, char **argv, struct why *why);
+int cmd_dt(struct shell *sh, int argc, char **argv, struct why *why);
+
+int cmd_dump(struct shell *sh, int argc, char **argv, struct why *why);
 
 /**
  * Prints a port's drops, one row per direction and reason that is not zero, "[None]" when

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <x86intrin.h>
 
+#include "debugshell/clock.h"
 #include "debugshell/cmd.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
@@ -126,6 +126,7 @@ static int fdb_switch(struct shell *sh, tgt_addr vswitch, tgt_addr port, bool de
 	print_title("FDB", addr, err == WALK_TORN);
 	print_link("vSwitch", vswitch, "nvkd.vswitch");
 	print_text_row("Friendly Name", TEXT(v->sw.obj.friendly_name));
+	clock_print(sh);
 	print_row("Stations", "%u of %u", fdb->stations, fdb->max_stations);
 	if (detail)
 		print_counters(fdb);
@@ -179,10 +180,11 @@ static void read_slots(struct fdb_walk *w)
 static uint32_t now_s(const struct shell *sh)
 {
 	const struct vsw_root *root = sh->root;
+	uint64_t now = clock_now(sh);
 
-	if (root->tsc_hz == 0 || __rdtsc() < root->start_tsc)
+	if (root->tsc_hz == 0 || now < root->start_tsc)
 		return 0;
-	return (uint32_t)((__rdtsc() - root->start_tsc) / root->tsc_hz);
+	return (uint32_t)((now - root->start_tsc) / root->tsc_hz);
 }
 
 static void print_counters(const struct fdb *fdb)
@@ -232,7 +234,7 @@ static int walk_buckets(struct fdb_walk *w, struct why *why)
 		if (err != 0)
 			why_set(why, err,
 				"the table at %016lx cannot be read from bucket %u on: %s", at.v, i,
-				strerror(-err));
+				tgt_strerror(w->sh->target, err));
 	}
 	free(chunk);
 	if (err == 0 && w->shown == 0)

@@ -2,23 +2,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <x86intrin.h>
 
+#include "debugshell/clock.h"
 #include "debugshell/cmd.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 #include "switch/proc_types.h"
 
 static void proc_list(struct shell *sh);
-static void proc_list_row(tgt_addr addr, const struct proc *proc, bool torn);
+static void proc_list_row(struct shell *sh, tgt_addr addr, const struct proc *proc, bool torn);
 static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struct why *why);
 static void print_thread(struct shell *sh, int32_t tid);
 static bool match_thread(const struct target_thread *thread, void *arg);
-static void print_work(const struct proc *proc);
+static void print_work(struct shell *sh, const struct proc *proc);
 static void print_queues(struct shell *sh, const struct proc *proc);
 static void print_queue(struct shell *sh, const struct proc_rxq *rxq);
-static struct text since(const struct proc *proc, uint64_t tsc);
-static double load(const struct proc *proc);
+static struct text since(struct shell *sh, const struct proc *proc, uint64_t tsc);
+static double load(struct shell *sh, const struct proc *proc);
 
 int cmd_proc(struct shell *sh, int argc, char **argv, struct why *why)
 {
@@ -48,6 +48,8 @@ static void proc_list(struct shell *sh)
 
 	if (proc == NULL)
 		return;
+	putchar('\n');
+	clock_print(sh);
 	printf("\n%-6s%-18s%-8s%-6s%-14s%-12s%-18s%-16s%-14s%-12s%s\n", "Type", "Address", "Number",
 	       "Core", "Stage", "Since", "vPort", "Loops", "Frames", "Sleeps", "Load");
 	for (uint32_t i = 0; i < sh->root->n_procs; i++) {
@@ -57,22 +59,22 @@ static void proc_list(struct shell *sh)
 		if (err < 0)
 			walk_trouble(sh, "", "PROC", addr, &why);
 		else
-			proc_list_row(addr, proc, err == WALK_TORN);
+			proc_list_row(sh, addr, proc, err == WALK_TORN);
 	}
 	if (sh->root->n_procs == 0)
 		printf("[None]\n");
 	free(proc);
 }
 
-static void proc_list_row(tgt_addr addr, const struct proc *proc, bool torn)
+static void proc_list_row(struct shell *sh, tgt_addr addr, const struct proc *proc, bool torn)
 {
 	char port[24];
 
 	snprintf(port, sizeof(port), "%016lx", tgt_ptr(proc->port).v);
 	printf("%-6s%016lx  %-8u%-6u%-14s%-12s%-18s%-16lu%-14lu%-12lu%.1f %%%s\n", "PROC", addr.v,
 	       proc->number, proc->core, name_proc_stage(proc->stage),
-	       since(proc, proc->stage_tsc).s, proc->port != NULL ? port : "[None]", proc->loops,
-	       proc->frames, proc->sleeps, load(proc), torn ? " ~" : "");
+	       since(sh, proc, proc->stage_tsc).s, proc->port != NULL ? port : "[None]",
+	       proc->loops, proc->frames, proc->sleeps, load(sh, proc), torn ? " ~" : "");
 }
 
 static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struct why *why)
@@ -90,25 +92,27 @@ static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struc
 	print_row("Polls", "%s", proc->poll_always ? "always" : "adaptively");
 
 	print_section("STATE");
+	clock_print(sh);
 	print_row("Stage", "%u (%s)", proc->stage, name_proc_stage(proc->stage));
-	print_row("Since", "%s", since(proc, proc->stage_tsc).s);
+	print_row("Since", "%s", since(sh, proc, proc->stage_tsc).s);
 	print_link("vPort", tgt_ptr(proc->port), "nvkd.vport");
 	print_row("Queue", "%u", proc->queue);
 	print_row("Burst", "%u frames, %u bytes", proc->burst.n, proc->burst.bytes);
-	print_row("Last frame", "%s%s", since(proc, proc->last_frame_tsc).s,
+	print_row("Last frame", "%s%s", since(sh, proc, proc->last_frame_tsc).s,
 		  proc->last_frame_tsc != 0 ? " ago" : "");
 	print_row("Clock", "%u s", proc->now_s);
-	print_work(proc);
+	print_work(sh, proc);
 	print_queues(sh, proc);
 	return 0;
 }
 
-// With its state as the kernel has it, where it can be asked: R runs, S sleeps, D hangs there.
+// With its state as the kernel has it while it runs: R runs, S sleeps, D hangs there.
 static void print_thread(struct shell *sh, int32_t tid)
 {
 	struct target_thread thread = {.tid = tid};
 
-	sh->target->ops->threads(sh->target, match_thread, &thread);
+	if (sh->runs)
+		sh->target->ops->threads(sh->target, match_thread, &thread);
 	if (thread.state != '\0')
 		print_row("Thread", "%d (%c)", tid, thread.state);
 	else
@@ -125,7 +129,7 @@ static bool match_thread(const struct target_thread *thread, void *arg)
 	return false;
 }
 
-static void print_work(const struct proc *proc)
+static void print_work(struct shell *sh, const struct proc *proc)
 {
 	print_section("WORK");
 	print_row("Loops", "%lu", proc->loops);
@@ -134,7 +138,7 @@ static void print_work(const struct proc *proc)
 	print_row("Sleeps", "%lu", proc->sleeps);
 	print_row("Timed sleeps", "%lu, because %u queues could not wake it at the last one",
 		  proc->timed_sleeps, proc->unwakeable);
-	print_row("Load", "%.1f %% of the time since its start found frames", load(proc));
+	print_row("Load", "%.1f %% of the time since its start found frames", load(sh, proc));
 }
 
 // The list is one piece of memory behind the configuration that the proc has now.
@@ -192,19 +196,19 @@ static void print_queue(struct shell *sh, const struct proc_rxq *rxq)
 		       rxq->queue, TEXT(port.obj.name).s);
 }
 
-// From a reading of the cycle counter, which is the same on all cores, to now.
-static struct text since(const struct proc *proc, uint64_t tsc)
+// From a reading of the cycle counter to now.
+static struct text since(struct shell *sh, const struct proc *proc, uint64_t tsc)
 {
-	uint64_t now = __rdtsc();
+	uint64_t now = clock_now(sh);
 
 	if (tsc == 0 || proc->tsc_hz == 0)
 		return print_text("[Never]", 7);
 	return print_duration(now < tsc ? 0 : (double)(now - tsc) / (double)proc->tsc_hz);
 }
 
-static double load(const struct proc *proc)
+static double load(struct shell *sh, const struct proc *proc)
 {
-	uint64_t now = __rdtsc();
+	uint64_t now = clock_now(sh);
 
 	if (proc->start_tsc == 0 || now <= proc->start_tsc)
 		return 0;

@@ -2,6 +2,7 @@
  * What only one kind of NIC has: the rings and the peer of a VM's NIC, the descriptors of a
  * TAP or a packet socket.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "debugshell/cmd_vnic.h"
 #include "debugshell/print.h"
+#include "debugshell/ring.h"
 #include "debugshell/walk.h"
 #include "ports/eth_types.h"
 #include "ports/packet_types.h"
@@ -48,9 +50,9 @@
 	X(VIRTIO_F_RING_PACKED, "RING_PACKED")                                                     \
 	X(VIRTIO_F_IN_ORDER, "IN_ORDER")
 
-static void print_vhost(struct shell *sh, const struct vhost *v);
+static void print_vhost(struct shell *sh, tgt_addr nic, const struct vhost *v);
 static void print_features(const char *label, uint64_t features);
-static void print_ring(struct shell *sh, const struct vhost *v, unsigned index);
+static void print_ring(struct shell *sh, tgt_addr nic, const struct vhost *v, unsigned index);
 static struct text guest_index(struct shell *sh, tgt_addr ring, size_t offset);
 static void print_tap(const struct tap *tap);
 static void print_packet(const struct packet *packet);
@@ -67,24 +69,6 @@ static const char *name_phase(unsigned number)
 {
 	switch (number) {
 		VHOST_PHASES(X)
-	default:
-		return "?";
-	}
-}
-
-static const char *name_use(unsigned number)
-{
-	switch (number) {
-		VHOST_USES(X)
-	default:
-		return "?";
-	}
-}
-
-static const char *name_break(unsigned number)
-{
-	switch (number) {
-		VIRTQ_BREAKS(X)
 	default:
 		return "?";
 	}
@@ -111,7 +95,7 @@ void cmd_vnic_print_kind(struct shell *sh, tgt_addr addr, unsigned kind)
 	if (nic == NULL)
 		return;
 	if (kind == VNIC_VHOST)
-		print_vhost(sh, nic);
+		print_vhost(sh, addr, nic);
 	else if (kind == VNIC_TAP)
 		print_tap(nic);
 	else if (kind == VNIC_PACKET)
@@ -123,7 +107,7 @@ void cmd_vnic_print_kind(struct shell *sh, tgt_addr addr, unsigned kind)
 	free(nic);
 }
 
-static void print_vhost(struct shell *sh, const struct vhost *v)
+static void print_vhost(struct shell *sh, tgt_addr nic, const struct vhost *v)
 {
 	print_section("VHOST");
 	print_row("Phase", "%u (%s)", v->phase, name_phase(v->phase));
@@ -139,7 +123,7 @@ static void print_vhost(struct shell *sh, const struct vhost *v)
 	print_features("Negotiated", v->negotiated);
 	print_row("Guest memory", v->mem != NULL ? "%016lx" : "[None]", tgt_ptr(v->mem).v);
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
-		print_ring(sh, v, i);
+		print_ring(sh, nic, v, i);
 }
 
 static void print_features(const char *label, uint64_t features)
@@ -166,20 +150,25 @@ static void print_features(const char *label, uint64_t features)
 }
 
 // Rings come in pairs: what the guest receives from, what it sends to.
-static void print_ring(struct shell *sh, const struct vhost *v, unsigned index)
+static void print_ring(struct shell *sh, tgt_addr nic, const struct vhost *v, unsigned index)
 {
 	const struct vhost_ring *ring = &v->rings[index];
 	const struct virtq *q = &ring->q;
 	char title[64];
+	struct why why;
+	tgt_addr addr;
 
 	snprintf(title, sizeof(title), "RING %u (%s)", index,
 		 index % 2 == 0 ? "to the guest" : "from the guest");
 	print_section(title);
-	print_row("Use", "%u (%s)", ring->use, name_use(ring->use));
+	if (ring_addr(sh, nic, index, &addr, &why) == 0)
+		print_link("Ring", addr, "nvkd.ring");
+	print_row("Use", "%u (%s)", ring->use, name_vhost_use(ring->use));
 	print_row("Enabled", "%s", ring->enabled ? "Y" : "N");
 	print_row("Attached", "%lu times", ring->attached);
 	if (q->broken != 0)
-		print_row("State", "stopped: %s (%u)", name_break(q->broken), q->broken_detail);
+		print_row("State", "stopped: %s (%u)", name_virtq_break(q->broken),
+			  q->broken_detail);
 	else
 		print_row("State", "%s", q->desc != NULL ? "attached" : "detached");
 	print_row("Broken", "%lu times", ring->breaks);
@@ -206,9 +195,12 @@ static struct text guest_index(struct shell *sh, tgt_addr ring, size_t offset)
 {
 	struct text text;
 	uint16_t index;
+	int err = -ENODATA;
 
-	if (TGT_READ(sh->target, tgt_add(ring, offset), &index) != 0)
-		snprintf(text.s, sizeof(text.s), "[Unreadable]");
+	if (!sh->collects)
+		err = TGT_READ(sh->target, tgt_add(ring, offset), &index);
+	if (err != 0)
+		snprintf(text.s, sizeof(text.s), "[%s]", tgt_strerror(sh->target, err));
 	else
 		snprintf(text.s, sizeof(text.s), "%u", index);
 	return text;
@@ -309,7 +301,7 @@ static void *read_part(struct shell *sh, tgt_addr addr, const char *name, size_t
 		err = type_read(sh->target, map, addr, part);
 		if (err != 0)
 			why_set(&why, err, "the struct %s cannot be read: %s", name,
-				strerror(-err));
+				tgt_strerror(sh->target, err));
 	}
 	if (err == 0)
 		return part;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "debugshell/elf_id.h"
+
 struct image {
 	int fd;
 	Elf *elf;
@@ -14,6 +16,9 @@ struct image {
 	size_t names; // section index of the section names
 };
 
+static size_t image_id_note(const struct image *image, const GElf_Phdr *ph,
+			    uint8_t id[IMAGE_ID_MAX]);
+static int image_pread(int fd, uint64_t offset, void *buf, size_t size);
 static int image_symbol_in(const struct image *image, Elf_Scn *scn, const GElf_Shdr *shdr,
 			   const char *name, struct image_place *ret);
 
@@ -31,6 +36,7 @@ int image_open(int fd, struct image **ret)
 	image->elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (image->elf == NULL || gelf_getehdr(image->elf, &image->ehdr) == NULL ||
 	    gelf_getclass(image->elf) != ELFCLASS64 || image->ehdr.e_machine != EM_X86_64 ||
+	    (image->ehdr.e_type != ET_EXEC && image->ehdr.e_type != ET_DYN) ||
 	    elf_getshdrstrndx(image->elf, &image->names) != 0)
 		goto not_elf;
 	*ret = image;
@@ -52,6 +58,36 @@ void image_close(struct image *image)
 uint64_t image_entry(const struct image *image)
 {
 	return image->ehdr.e_entry;
+}
+
+size_t image_build_id(const struct image *image, uint8_t id[IMAGE_ID_MAX])
+{
+	size_t n, size = 0;
+	GElf_Phdr ph;
+
+	if (elf_getphdrnum(image->elf, &n) != 0)
+		return 0;
+	for (size_t i = 0; i < n && i < INT32_MAX && size == 0; i++)
+		if (gelf_getphdr(image->elf, (int)i, &ph) != NULL && ph.p_type == PT_NOTE)
+			size = image_id_note(image, &ph, id);
+	return size;
+}
+
+int image_read(const struct image *image, uint64_t vaddr, void *buf, size_t size)
+{
+	GElf_Phdr ph;
+	size_t n;
+
+	if (elf_getphdrnum(image->elf, &n) != 0)
+		return -ENODATA;
+	for (size_t i = 0; i < n && i < INT32_MAX; i++) {
+		if (gelf_getphdr(image->elf, (int)i, &ph) == NULL || ph.p_type != PT_LOAD ||
+		    (ph.p_flags & PF_W) != 0 || vaddr - ph.p_vaddr >= ph.p_filesz ||
+		    size > ph.p_filesz - (vaddr - ph.p_vaddr))
+			continue;
+		return image_pread(image->fd, ph.p_offset + (vaddr - ph.p_vaddr), buf, size);
+	}
+	return -ENODATA;
 }
 
 int image_section(const struct image *image, const char *name, struct image_place *ret)
@@ -86,6 +122,34 @@ int image_symbol(const struct image *image, const char *name, struct image_place
 			return 0;
 	}
 	return -ENOENT;
+}
+
+static size_t image_id_note(const struct image *image, const GElf_Phdr *ph,
+			    uint8_t id[IMAGE_ID_MAX])
+{
+	Elf_Data *data =
+		elf_getdata_rawchunk(image->elf, (int64_t)ph->p_offset, ph->p_filesz, ELF_T_BYTE);
+	size_t at, size = data != NULL ? elf_id_find(data->d_buf, data->d_size, &at) : 0;
+
+	if (size > 0)
+		memcpy(id, (const uint8_t *)data->d_buf + at, size);
+	return size;
+}
+
+static int image_pread(int fd, uint64_t offset, void *buf, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, (char *)buf + done, size - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENODATA;
+		done += (size_t)n;
+	}
+	return 0;
 }
 
 static int image_symbol_in(const struct image *image, Elf_Scn *scn, const GElf_Shdr *shdr,

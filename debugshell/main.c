@@ -1,5 +1,6 @@
 /*
- * vswsh: the debug shell. It reads a vswd from outside and changes nothing in it.
+ * vswsh: the debug shell. It reads a vswd from outside, or the core of one, and changes nothing in
+ * it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,40 +18,37 @@ enum { EXIT_USAGE = 2 };
 #define RUN_DIR_DEFAULT "/run/vsw"
 
 struct options {
-	const char *run_dir;
+	const char *run_dir; // NULL: the default
 	const char *pid;
+	const char *core;
+	const char *binary;
 };
 
 static int parse_options(int argc, char **argv, struct options *opt);
+static int check_options(const struct options *opt);
 static int usage(FILE *to);
+static int open_process(const struct options *opt, struct target **ret, struct why *why);
 static int find_pid(const struct options *opt, pid_t *ret, struct why *why);
 static int read_pid_file(const char *run_dir, pid_t *ret, struct why *why);
 static int parse_pid(const char *text, pid_t *ret);
 
 int main(int argc, char **argv)
 {
-	struct options opt = {.run_dir = RUN_DIR_DEFAULT};
+	struct options opt = {.run_dir = NULL};
 	int first = parse_options(argc, argv, &opt);
 	struct target *target = NULL;
 	struct shell *sh;
 	struct why why;
-	pid_t pid;
 	int err;
 
 	if (first < 0)
 		return -first;
 	if (first == 0)
 		return EXIT_SUCCESS;
-	err = find_pid(&opt, &pid, &why);
-	if (err == 0)
-		err = target_pid_open(pid, &target, &why);
-	if (opt.pid == NULL && (err == -ESRCH || err == -ENOEXEC)) {
-		struct why its = why;
-
-		// A pid file that was left behind; the number may be somebody else's by now.
-		why_set(&why, err, "no vswd runs in %s: by its vswd.pid, %.300s", opt.run_dir,
-			its.text);
-	}
+	if (opt.core != NULL)
+		err = target_core_open(opt.core, opt.binary, &target, &why);
+	else
+		err = open_process(&opt, &target, &why);
 	if (err == 0)
 		err = shell_open(target, &sh, &why);
 	if (err != 0) {
@@ -82,12 +80,11 @@ static int parse_options(int argc, char **argv, struct options *opt)
 			printf("vswsh %s\n", VSW_VERSION);
 			return 0;
 		case 'y':
+			opt->binary = optarg;
+			break;
 		case 'z':
-			fprintf(stderr,
-				"vswsh: this version reads live processes only, no cores "
-				"(-%c)\n",
-				c);
-			return -EXIT_USAGE;
+			opt->core = optarg;
+			break;
 		case 'j':
 			fprintf(stderr, "vswsh: this version has no JSON output (-j)\n");
 			return -EXIT_USAGE;
@@ -95,22 +92,53 @@ static int parse_options(int argc, char **argv, struct options *opt)
 			return -usage(stderr);
 		}
 	}
-	return optind;
+	return check_options(opt) == 0 ? optind : -EXIT_USAGE;
+}
+
+static int check_options(const struct options *opt)
+{
+	if (opt->core != NULL && (opt->pid != NULL || opt->run_dir != NULL))
+		fprintf(stderr, "vswsh: -z looks at a core, -%c at a process; which of the two?\n",
+			opt->pid != NULL ? 'p' : 'r');
+	else if (opt->core == NULL && opt->binary != NULL)
+		fprintf(stderr, "vswsh: -y names the program of a core; name the core with -z\n");
+	else
+		return 0;
+	return -EINVAL;
 }
 
 static int usage(FILE *to)
 {
-	fprintf(to, "usage: vswsh [-r RUN_DIR | -p PID] [COMMAND [ARG...]]\n"
-		    "Shows the objects of a running vswd; `vswsh help` lists the commands.\n"
+	fprintf(to, "usage: vswsh [-r RUN_DIR | -p PID | -z CORE [-y BINARY]] [COMMAND [ARG...]]\n"
+		    "Shows the objects of a vswd; `vswsh help` lists the commands.\n"
 		    "  -r RUN_DIR  that of the vswd to look at (" RUN_DIR_DEFAULT ")\n"
-		    "  -p PID      look at this process\n");
+		    "  -p PID      look at this process\n"
+		    "  -z CORE     look at this core, which may be compressed (.gz, .zst, .lz4)\n"
+		    "  -y BINARY   its vswd, for what the core leaves out of it\n");
 	return EXIT_USAGE;
+}
+
+static int open_process(const struct options *opt, struct target **ret, struct why *why)
+{
+	struct why its;
+	pid_t pid;
+	int err = find_pid(opt, &pid, why);
+
+	if (err == 0)
+		err = target_pid_open(pid, ret, why);
+	if (opt->pid != NULL || (err != -ESRCH && err != -ENOEXEC))
+		return err;
+	// A pid file that was left behind; the number may be somebody else's by now.
+	its = *why;
+	return why_set(why, err, "no vswd runs in %s: by its vswd.pid, %.300s",
+		       opt->run_dir != NULL ? opt->run_dir : RUN_DIR_DEFAULT, its.text);
 }
 
 static int find_pid(const struct options *opt, pid_t *ret, struct why *why)
 {
 	if (opt->pid == NULL)
-		return read_pid_file(opt->run_dir, ret, why);
+		return read_pid_file(opt->run_dir != NULL ? opt->run_dir : RUN_DIR_DEFAULT, ret,
+				     why);
 	if (parse_pid(opt->pid, ret) != 0)
 		return why_set(why, -EINVAL, "'%.100s' is not a process id", opt->pid);
 	return 0;

@@ -7,6 +7,7 @@
 
 #include "ports/drops.h"
 #include "ports/object_types.h"
+#include "ports/vhost_types.h"
 #include "ports/vnic_types.h"
 #include "ports/vport_types.h"
 #include "switch/conf_types.h"
@@ -35,6 +36,16 @@ struct text print_text(const char *from, size_t size)
 	}
 	text.s[used] = '\0';
 	return text;
+}
+
+void print_append(struct text *text, const char *fmt, ...)
+{
+	size_t length = strlen(text->s);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text->s + length, sizeof(text->s) - length, fmt, ap);
+	va_end(ap);
 }
 
 void print_title(const char *title, tgt_addr addr, bool torn)
@@ -138,6 +149,8 @@ NAME_FUNCTION(name_miniport_state, VSWITCH_MINIPORT_STATES)
 NAME_FUNCTION(name_switch_type, CONF_SWITCH_TYPES)
 NAME_FUNCTION(name_proc_stage, PROC_STAGES)
 NAME_FUNCTION(name_drop_text, DROP_REASONS)
+NAME_FUNCTION(name_vhost_use, VHOST_USES)
+NAME_FUNCTION(name_virtq_break, VIRTQ_BREAKS)
 #undef X
 
 // These two tables have another order of columns, or give the name instead of the text.

@@ -19,6 +19,9 @@ struct text {
 
 struct text print_text(const char *from, size_t size);
 
+// Appends as much as fits.
+void print_append(struct text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 #define TEXT(array) print_text((array), sizeof(array))
 
 // "VPORT 00007f..." after a blank line; 'torn': it changed while it was read.
@@ -58,3 +61,5 @@ const char *name_switch_type(unsigned number);
 const char *name_proc_stage(unsigned number);
 const char *name_drop(unsigned number);
 const char *name_drop_text(unsigned number);
+const char *name_vhost_use(unsigned number);
+const char *name_virtq_break(unsigned number);

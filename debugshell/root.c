@@ -26,16 +26,18 @@ static_assert(offsetof(struct root_head, btf) == offsetof(struct vsw_root, btf),
 static_assert(offsetof(struct root_head, btf_size) == offsetof(struct vsw_root, btf_size),
 	      "never moves");
 
+static int root_find_types(struct target *target, const struct root_head *head,
+			   struct type_db **x_types, struct why *why);
 static int root_types_at(struct target *target, tgt_addr addr, uint64_t size,
 			 struct type_db **x_types, struct why *why);
 static void root_cut(struct shell *sh, uint32_t *count, uint32_t max, const char *what);
+static void root_drop_twice(struct shell *sh);
 
 int root_find(struct target *target, tgt_addr *x_addr, struct type_db **x_types, struct why *why)
 {
 	struct root_head head;
-	tgt_addr addr, btf;
-	uint64_t size, btf_size;
-	int err;
+	tgt_addr addr;
+	uint64_t size;
 
 	if (target->ops->symbol(target, VSW_ROOT_SECTION, &addr, &size) != 0)
 		return why_set(why, -ENOEXEC, "%s is not vswd: it has no section %s", target->name,
@@ -45,15 +47,7 @@ int root_find(struct target *target, tgt_addr *x_addr, struct type_db **x_types,
 		return why_set(why, -EINVAL, "%s: the root at %016lx is damaged", target->name,
 			       addr.v);
 	*x_addr = addr;
-
-	// A vswd that has just started has not filled in its root yet; its section is there.
-	btf = (tgt_addr){head.btf};
-	if (head.btf_size > 0 && root_types_at(target, btf, head.btf_size, x_types, why) == 0)
-		return 0;
-	err = target->ops->symbol(target, VSW_BTF_SECTION, &btf, &btf_size);
-	if (err != 0 || btf_size < ROOT_BTF_MIN)
-		btf_size = 0;
-	return root_types_at(target, btf, btf_size, x_types, why);
+	return root_find_types(target, &head, x_types, why);
 }
 
 int root_read(struct shell *sh, struct why *why)
@@ -69,10 +63,16 @@ int root_read(struct shell *sh, struct why *why)
 	err = type_read(sh->target, map, sh->root_addr, sh->root);
 	if (err != 0)
 		return why_set(why, err, "%s: the root at %016lx cannot be read: %s",
-			       sh->target->name, sh->root_addr.v, strerror(-err));
+			       sh->target->name, sh->root_addr.v, tgt_strerror(sh->target, err));
+	sh->target->coredump_filter = sh->root->coredump_filter;
+	return 0;
+}
+
+void root_check(struct shell *sh)
+{
 	root_cut(sh, &sh->root->n_vswitches, CONF_SWITCHES_MAX, "switches");
 	root_cut(sh, &sh->root->n_procs, PROC_MAX, "procs");
-	return 0;
+	root_drop_twice(sh);
 }
 
 bool root_same_layout(struct shell *sh)
@@ -95,6 +95,23 @@ bool root_same_layout(struct shell *sh)
 	return true;
 }
 
+// A vswd that has just started has not filled in its root yet; its section is there. Without any
+// type data it is read by our own layout, which shell_open() says.
+static int root_find_types(struct target *target, const struct root_head *head,
+			   struct type_db **x_types, struct why *why)
+{
+	tgt_addr btf = {head->btf};
+	uint64_t size;
+
+	if (head->btf_size > 0 && root_types_at(target, btf, head->btf_size, x_types, why) == 0)
+		return 0;
+	if (target->ops->symbol(target, VSW_BTF_SECTION, &btf, &size) == 0 && size >= ROOT_BTF_MIN)
+		return root_types_at(target, btf, size, x_types, why);
+	if (head->btf_size > 0)
+		fprintf(stderr, "vswsh: %s\n", why->text);
+	return root_types_at(target, btf, 0, x_types, why);
+}
+
 static int root_types_at(struct target *target, tgt_addr addr, uint64_t size,
 			 struct type_db **x_types, struct why *why)
 {
@@ -109,7 +126,7 @@ static int root_types_at(struct target *target, tgt_addr addr, uint64_t size,
 	err = size > 0 ? tgt_read(target, addr, theirs, size) : 0;
 	if (err != 0)
 		why_set(why, err, "%s: its type data at %016lx cannot be read: %s", target->name,
-			addr.v, strerror(-err));
+			addr.v, tgt_strerror(target, err));
 	else
 		err = type_db_create(vsw_btf, vsw_btf_size, theirs, size, x_types, why);
 	free(theirs);
@@ -124,4 +141,26 @@ static void root_cut(struct shell *sh, uint32_t *count, uint32_t max, const char
 		what, max);
 	sh->troubles++;
 	*count = max;
+}
+
+// The table may hold a switch twice while one is being removed; for good only when it is damaged.
+static void root_drop_twice(struct shell *sh)
+{
+	struct vsw_root *root = sh->root;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < root->n_vswitches; i++) {
+		uint32_t before = 0;
+
+		while (before < kept && root->vswitches[before] != root->vswitches[i])
+			before++;
+		if (before == kept || root->vswitches[i] == NULL)
+			root->vswitches[kept++] = root->vswitches[i];
+	}
+	if (kept < root->n_vswitches && !sh->runs) {
+		fprintf(stderr, "vswsh: the root lists %u switches more than once\n",
+			root->n_vswitches - kept);
+		sh->troubles++;
+	}
+	root->n_vswitches = kept;
 }

@@ -10,6 +10,7 @@
 #include <editline/readline.h>
 #endif
 
+#include "debugshell/clock.h"
 #include "debugshell/cmd.h"
 #include "debugshell/print.h"
 #include "debugshell/root.h"
@@ -67,11 +68,15 @@ int shell_run(struct shell *sh, int argc, char **argv)
 	int err;
 
 	sh->troubles = 0;
+	sh->runs = sh->target->ops->state(sh->target) == TARGET_RUNNING;
 	// First, so that whatever changes from here on is noticed.
 	sh->generation = walk_generation(sh);
 	err = root_read(sh, &why);
-	if (err == 0)
+	if (err == 0) {
+		root_check(sh);
+		clock_start(sh);
 		err = cmd_run(sh, argc, argv, &why);
+	}
 	if (err < 0) {
 		fflush(stdout);
 		fprintf(stderr, "vswsh: %s\n", why.text);

@@ -20,6 +20,9 @@ struct shell {
 	struct vsw_root *root; // as the current command found it
 	uint64_t generation;   // walk_generation() when the current command began
 	unsigned troubles;     // damaged objects that it met
+	bool runs;             // the target did when the current command began
+	bool collects;         // what is read goes into a dump: guests' memory is left alone
+	uint64_t stopped_tsc;  // the latest moment found in one that does not, see clock.h
 };
 
 /**

@@ -1,8 +1,9 @@
 /*
- * Target: the vswd that is looked at. Five functions, and nothing else of it is known.
+ * Target: the vswd that is looked at. Six functions, and nothing else of it is known: the usual
+ * five of a debugger's target, and one for what no memory tells: which files are mapped where.
  *
- * A live process is not asked, not stopped and may be hung: its memory is read from outside.
- * Commands never ask which kind of target they have.
+ * A live process is not asked, not stopped and may be hung: its memory is read from outside. A
+ * core lacks some of it, and says so. Commands never ask which kind of target they have.
  *
  * An address in the target is a type of its own, so that it cannot be mistaken for a pointer
  * of ours: it cannot be cast to one.
@@ -24,18 +25,27 @@ struct target;
 
 enum target_state {
 	TARGET_RUNNING,
-	TARGET_STOPPED, // by a signal or a debugger
+	TARGET_STOPPED, // by a signal or a debugger; or it is a core, in which nothing moves
 	TARGET_ENDED    // nothing can be read any more
 };
 
 struct target_thread {
 	int32_t tid;
-	char state; // letter of proc(5): R, S, D, T, ...
+	char state; // letter of proc(5): R, S, D, T, ...; 0: not known
 	char name[16];
 };
 
+// A piece of a file in the target's memory.
+struct target_map {
+	tgt_addr start;
+	uint64_t size;   // bytes
+	uint64_t offset; // in the file
+	const char *path;
+};
+
 struct target_ops {
-	// 0; -EFAULT: not all of it is mapped; -ESRCH: the target ended; -EPERM.
+	// 0; -EFAULT: not all of it is mapped; -ENODATA: not all of it is in the core, 'gap' says
+	// why; -ESRCH: the target ended; -EPERM.
 	int (*read)(struct target *t, tgt_addr from, void *buf, size_t size);
 
 	// A section of the program's loaded image (".vsw_root") or a symbol. -ENOENT.
@@ -45,6 +55,10 @@ struct target_ops {
 	int (*threads)(struct target *t, bool (*fn)(const struct target_thread *, void *),
 		       void *arg);
 
+	// Calls 'fn' for each mapping of a file, lowest address first, until it returns false.
+	// -ESRCH: the target ended. -ENODATA: a core without a list of them.
+	int (*maps)(struct target *t, bool (*fn)(const struct target_map *, void *), void *arg);
+
 	enum target_state (*state)(struct target *t);
 
 	// Frees the target.
@@ -53,7 +67,9 @@ struct target_ops {
 
 struct target {
 	const struct target_ops *ops;
-	char name[64]; // "process 4711", for messages
+	char name[64];            // "process 4711", for messages
+	uint32_t coredump_filter; // as its root tells; 0: not known (yet)
+	char gap[96];             // after -ENODATA: "not in the core: ..."
 };
 
 /**
@@ -61,6 +77,17 @@ struct target {
  * not a vswd; 'why' has the sentence.
  */
 int target_pid_open(pid_t pid, struct target **ret, struct why *why);
+
+/**
+ * The core at 'path', compressed or not. 'binary': its program, which has what the core leaves
+ * out of it, or NULL. What is wrong with the core, but does not make it useless, is said on
+ * stderr. -ENOEXEC: no core, or none of vswd; -ESTALE: 'binary' is of another build; others as
+ * core_unpack() and core_open(). 'why' has the sentence.
+ */
+int target_core_open(const char *path, const char *binary, struct target **ret, struct why *why);
+
+// The words for what tgt_read() returned, valid until the next read.
+const char *tgt_strerror(const struct target *t, int err);
 
 static inline int tgt_read(struct target *t, tgt_addr from, void *buf, size_t size)
 {

@@ -33,6 +33,7 @@ static int pid_read(struct target *t, tgt_addr from, void *buf, size_t size);
 static int pid_symbol(struct target *t, const char *name, tgt_addr *x_addr, uint64_t *x_size);
 static int pid_threads(struct target *t, bool (*fn)(const struct target_thread *, void *),
 		       void *arg);
+static int pid_maps(struct target *t, bool (*fn)(const struct target_map *, void *), void *arg);
 static enum target_state pid_state(struct target *t);
 static void pid_close(struct target *t);
 
@@ -42,6 +43,7 @@ static int pid_check_magic(struct target_pid *tp, struct why *why);
 static int pid_not_vswd(const struct target_pid *tp, struct why *why);
 static int pid_denied(const struct target_pid *tp, struct why *why);
 static int pid_open_file(pid_t pid, const char *file);
+static bool pid_parse_map(char *line, struct target_map *ret);
 static int pid_read_stat(const char *path, char *x_state, char name[16]);
 static long pid_read_number(const char *path, long otherwise);
 
@@ -49,6 +51,7 @@ static const struct target_ops pid_ops = {
 	.read = pid_read,
 	.symbol = pid_symbol,
 	.threads = pid_threads,
+	.maps = pid_maps,
 	.state = pid_state,
 	.close = pid_close,
 };
@@ -136,6 +139,30 @@ static int pid_threads(struct target *t, bool (*fn)(const struct target_thread *
 			break;
 	}
 	closedir(dir);
+	return 0;
+}
+
+static int pid_maps(struct target *t, bool (*fn)(const struct target_map *, void *), void *arg)
+{
+	struct target_pid *tp = (struct target_pid *)t;
+	struct target_map map;
+	char *line = NULL;
+	size_t room = 0;
+	bool more = true;
+	FILE *file;
+	int fd = pid_open_file(tp->pid, "maps");
+
+	file = fd < 0 ? NULL : fdopen(fd, "r");
+	if (file == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return -ESRCH;
+	}
+	while (more && getline(&line, &room, file) > 0)
+		if (pid_parse_map(line, &map))
+			more = fn(&map, arg);
+	free(line);
+	fclose(file);
 	return 0;
 }
 
@@ -280,6 +307,22 @@ static int pid_open_file(pid_t pid, const char *file)
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+// A line of maps(5): "start-end rights offset device inode   path". False: no file's.
+static bool pid_parse_map(char *line, struct target_map *ret)
+{
+	uint64_t end;
+	int at = 0;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (sscanf(line, "%lx-%lx %*s %lx %*s %*s %n", &ret->start.v, &end, &ret->offset, &at) <
+		    3 ||
+	    at == 0 || line[at] != '/' || end <= ret->start.v)
+		return false;
+	ret->size = end - ret->start.v;
+	ret->path = line + at;
+	return true;
 }
 
 // The name in stat(5) may hold blanks and parentheses; it ends at the last ')'.

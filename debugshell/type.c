@@ -43,7 +43,9 @@ struct type_maker {
 };
 
 static struct type_map *map_new(struct type_db *db, const char *name, size_t own_size);
+static void map_free(struct type_map *map);
 static int map_make(struct type_db *db, struct type_map *map, struct why *why);
+static int map_holes(struct type_map *map, const struct btf *btf, bool reversed, struct why *why);
 static int map_struct(struct type_maker *mk, uint32_t ours, uint32_t to, uint32_t theirs,
 		      uint32_t from);
 static int map_member(struct type_maker *mk, const struct type_member *ours, uint32_t to,
@@ -98,8 +100,7 @@ void type_db_destroy(struct type_db *db)
 		struct type_map *map = db->maps;
 
 		db->maps = map->next;
-		free(map->ops);
-		free(map);
+		map_free(map);
 	}
 	btf__free(db->ours);
 	btf__free(db->theirs);
@@ -109,6 +110,17 @@ void type_db_destroy(struct type_db *db)
 bool type_db_has_theirs(const struct type_db *db)
 {
 	return db->theirs != NULL;
+}
+
+const struct btf *type_db_btf(const struct type_db *db, bool *x_reversed)
+{
+	*x_reversed = db->theirs != NULL ? db->theirs_reversed : db->ours_reversed;
+	return db->theirs != NULL ? db->theirs : db->ours;
+}
+
+const struct btf *type_db_ours(const struct type_db *db)
+{
+	return db->ours;
 }
 
 bool type_is_known(const struct type_db *db, const char *name)
@@ -136,8 +148,7 @@ int type_map(struct type_db *db, const char *name, size_t own_size, const struct
 		return why_set(why, -ENOMEM, "out of memory");
 	err = map_make(db, map, why);
 	if (err != 0) {
-		free(map->ops);
-		free(map);
+		map_free(map);
 		return err;
 	}
 	map->next = db->maps;
@@ -186,11 +197,11 @@ int type_read(struct target *t, const struct type_map *map, tgt_addr addr, void 
 	int err;
 
 	if (map->identical)
-		return tgt_read(t, addr, to, map->to_size);
+		return type_holes_read(t, &map->holes, addr, to, map->to_size);
 	raw = malloc(map->from_size);
 	if (raw == NULL)
 		return -ENOMEM;
-	err = tgt_read(t, addr, raw, map->from_size);
+	err = type_holes_read(t, &map->holes, addr, raw, map->from_size);
 	if (err == 0)
 		type_convert(map, raw, to);
 	free(raw);
@@ -238,6 +249,14 @@ static struct type_map *map_new(struct type_db *db, const char *name, size_t own
 	return map;
 }
 
+static void map_free(struct type_map *map);
+static void map_free(struct type_map *map)
+{
+	type_holes_free(&map->holes);
+	free(map->ops);
+	free(map);
+}
+
 static int map_make(struct type_db *db, struct type_map *map, struct why *why)
 {
 	struct type_maker mk = {.db = db, .map = map, .steps = TYPE_STEPS_MAX};
@@ -246,13 +265,16 @@ static int map_make(struct type_db *db, struct type_map *map, struct why *why)
 
 	if (db->theirs == NULL) {
 		map->identical = true;
-		return 0;
+		return map_holes(map, db->ours, db->ours_reversed, why);
 	}
 	if (type_btf_struct(db->theirs, map->name, &theirs, &map->from_size) != 0)
 		return why_set(why, -ENOENT, "the target's build has no struct %s", map->name);
 	if (map->from_size == 0 || map->from_size > TYPE_SIZE_MAX)
 		return why_set(why, -EINVAL, "the target's type data is damaged at struct %s",
 			       map->name);
+	err = map_holes(map, db->theirs, db->theirs_reversed, why);
+	if (err != 0)
+		return err;
 	if (db->ours == NULL) {
 		map->identical = map->from_size == map->to_size;
 		if (map->identical)
@@ -269,6 +291,21 @@ static int map_make(struct type_db *db, struct type_map *map, struct why *why)
 		return why_set(why, err, "the target's type data is damaged at struct %s",
 			       map->name);
 	map->identical = map_is_identical(map);
+	return 0;
+}
+
+// 'btf': what the target's struct is read by; without any there is nothing to tell frames by.
+static int map_holes(struct type_map *map, const struct btf *btf, bool reversed, struct why *why)
+{
+	uint32_t id, size;
+	int err;
+
+	if (btf == NULL || type_btf_struct(btf, map->name, &id, &size) != 0)
+		return 0;
+	err = type_holes_find(btf, reversed, id, map->from_size, &map->holes);
+	if (err != 0)
+		return why_set(why, err, "the target's type data is damaged at struct %s",
+			       map->name);
 	return 0;
 }
 

@@ -19,8 +19,10 @@
 #include <stdint.h>
 
 #include "debugshell/target.h"
+#include "debugshell/type_holes.h"
 #include "debugshell/why.h"
 
+struct btf;
 struct type_db;
 
 enum {
@@ -35,6 +37,7 @@ struct type_map {
 	bool identical;     // both builds lay it out alike
 	uint32_t n_missing; // fields that the target's struct does not have
 	char missing[TYPE_MISSING_MAX][64];
+	struct type_holes holes; // where frames lie in the target's struct
 
 	struct type_map *next;
 	uint32_t n_ops;
@@ -53,6 +56,15 @@ void type_db_destroy(struct type_db *db);
 // False: the target's build has none, and it is read by our own layout.
 bool type_db_has_theirs(const struct type_db *db);
 
+/**
+ * The type data by which the target's memory is read: its own, else that of our build, else NULL.
+ * '*x_reversed': see vsw_btf_probe.
+ */
+const struct btf *type_db_btf(const struct type_db *db, bool *x_reversed);
+
+// That of our build, or NULL.
+const struct btf *type_db_ours(const struct type_db *db);
+
 // Whether a map of that name was made already.
 bool type_is_known(const struct type_db *db, const char *name);
 
@@ -70,7 +82,7 @@ void type_convert(const struct type_map *map, const void *from, void *to);
 // Whether the target has the field ("is_validation", "obj.refs").
 bool type_has(const struct type_map *map, const char *field);
 
-// Reads and converts one struct. Errors as tgt_read(), and -ENOMEM.
+// Reads one struct, but no frames in it, and converts it. Errors as tgt_read(), and -ENOMEM.
 int type_read(struct target *t, const struct type_map *map, tgt_addr addr, void *to);
 
 /**

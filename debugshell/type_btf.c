@@ -13,7 +13,7 @@ enum {
 
 static int btf_find_below(const struct btf *btf, uint32_t id, const char *name, uint32_t *steps,
 			  unsigned depth, struct type_member *ret);
-static uint32_t btf_skip(const struct btf *btf, uint32_t id);
+static bool btf_is_byte(const struct btf *btf, const struct btf_type *t);
 static int btf_dimensions(const struct btf *btf, uint32_t *id, struct type_info *ret);
 static void btf_reverse(struct type_info *info);
 
@@ -61,6 +61,20 @@ int type_btf_struct(const struct btf *btf, const char *name, uint32_t *x_id, uin
 	return 0;
 }
 
+uint32_t type_btf_skip(const struct btf *btf, uint32_t id)
+{
+	for (unsigned i = 0; i < BTF_DEPTH_MAX; i++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+
+		if (t == NULL)
+			return 0;
+		if (!btf_is_mod(t) && !btf_is_typedef(t))
+			return id;
+		id = t->type;
+	}
+	return 0;
+}
+
 int type_btf_info(const struct btf *btf, uint32_t id, bool reversed, struct type_info *ret)
 {
 	struct type_info info = {.kind = TYPE_OPAQUE};
@@ -79,6 +93,7 @@ int type_btf_info(const struct btf *btf, uint32_t id, bool reversed, struct type
 	case BTF_KIND_ENUM64:
 		info.kind = TYPE_SCALAR;
 		info.size = t->size;
+		info.is_byte = btf_kind(t) == BTF_KIND_INT && btf_is_byte(btf, t);
 		info.is_signed = btf_kind(t) == BTF_KIND_INT ? btf_int_encoding(t) & BTF_INT_SIGNED
 							     : btf_kflag(t);
 		break;
@@ -167,19 +182,13 @@ static int btf_find_below(const struct btf *btf, uint32_t id, const char *name, 
 	return -ENOENT;
 }
 
-// The type below typedefs and qualifiers; 0 (void) when the data goes in circles.
-static uint32_t btf_skip(const struct btf *btf, uint32_t id)
+// Plain char is text, also where it has no sign.
+static bool btf_is_byte(const struct btf *btf, const struct btf_type *t)
 {
-	for (unsigned i = 0; i < BTF_DEPTH_MAX; i++) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
+	const char *name = btf__name_by_offset(btf, t->name_off);
 
-		if (t == NULL)
-			return 0;
-		if (!btf_is_mod(t) && !btf_is_typedef(t))
-			return id;
-		id = t->type;
-	}
-	return 0;
+	return t->size == 1 && (btf_int_encoding(t) & (BTF_INT_SIGNED | BTF_INT_BOOL)) == 0 &&
+	       (name == NULL || strcmp(name, "char") != 0);
 }
 
 // Takes the arrays off a type: '*id' is the element's after that.
@@ -188,7 +197,7 @@ static int btf_dimensions(const struct btf *btf, uint32_t *id, struct type_info 
 	for (;;) {
 		const struct btf_type *t;
 
-		*id = btf_skip(btf, *id);
+		*id = type_btf_skip(btf, *id);
 		t = btf__type_by_id(btf, *id);
 		if (t == NULL)
 			return -EINVAL;

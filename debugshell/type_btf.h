@@ -20,6 +20,7 @@ struct type_info {
 	uint32_t id;                  // struct or union
 	uint32_t size;                // bytes of one element
 	bool is_signed;               // scalar
+	bool is_byte;                 // uint8_t, which is no text
 	unsigned n_dims;              // 0 = no array
 	uint32_t dims[TYPE_DIMS_MAX]; // outermost first
 };
@@ -38,6 +39,9 @@ bool type_btf_reversed(const struct btf *btf);
 
 // Id of a struct, and its size. -ENOENT.
 int type_btf_struct(const struct btf *btf, const char *name, uint32_t *x_id, uint32_t *x_size);
+
+// Type 'id' without typedefs and qualifiers; 0 (void) when the data goes in circles.
+uint32_t type_btf_skip(const struct btf *btf, uint32_t id);
 
 // -EINVAL: a type that cannot be read.
 int type_btf_info(const struct btf *btf, uint32_t id, bool reversed, struct type_info *ret);

@@ -14,7 +14,7 @@
 enum {
 	WALK_TRIES = 5,         // of an object that is changing
 	WALK_PAUSE_NS = 500000, // between them
-	WALK_STATS_MAX = 1024,  // counter blocks of one port
+	WALK_STATS_MAX = 256,   // counter blocks of one port: one for each proc
 	WALK_ADDR_DIGITS = 16,
 	WALK_ADDR_DIGITS_MIN = 8 // of an address without leading zeros
 };
@@ -38,11 +38,11 @@ static int read_header(struct shell *sh, tgt_addr addr, struct object *obj, stru
 static int check_header(tgt_addr addr, const struct object *obj, struct why *why);
 static int check_type(const struct type_map *map, tgt_addr addr, const struct object *obj,
 		      enum object_type type, struct why *why);
-static uint32_t changes_of(struct shell *sh, tgt_addr addr);
 static uint64_t mix_vswitch(struct shell *sh, uint64_t hash, tgt_addr addr);
 static uint64_t mix_proc(struct shell *sh, uint64_t hash, tgt_addr addr);
 static uint64_t mix(uint64_t hash, uint64_t value);
 static void read_ports(struct shell *sh, struct walk_vswitch *v);
+static void drop_twice(struct shell *sh, struct walk_vswitch *v);
 static int find_vswitch(struct shell *sh, const char *word, tgt_addr *ret);
 static int find_vport(struct shell *sh, const char *word, tgt_addr *ret);
 static int find_proc(struct shell *sh, const char *word, tgt_addr *ret);
@@ -53,6 +53,8 @@ static bool parse_hex(const char *word, unsigned least, tgt_addr *ret);
 int walk_object(struct shell *sh, tgt_addr addr, enum object_type type, void *obj, struct why *why)
 {
 	const struct timespec pause = {0, WALK_PAUSE_NS};
+	// What does not run is as it is, however often it is looked at.
+	const unsigned tries = sh->runs ? WALK_TRIES : 1;
 	const struct walk_class *class = &classes[type];
 	const struct type_map *map;
 	struct object *header = obj;
@@ -60,16 +62,16 @@ int walk_object(struct shell *sh, tgt_addr addr, enum object_type type, void *ob
 	int err;
 
 	err = shell_map(sh, class->name, class->size, &map, why);
-	for (unsigned i = 0; err == 0 && i < WALK_TRIES; i++) {
+	for (unsigned i = 0; err == 0 && i < tries; i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
-		before = changes_of(sh, addr);
+		before = walk_changes(sh, addr);
 		err = type_read(sh->target, map, addr, obj);
 		if (err != 0)
 			return why_set(why, err, "%016lx cannot be read: %s", addr.v,
-				       err == -EFAULT ? "nothing is mapped there" : strerror(-err));
+				       tgt_strerror(sh->target, err));
 		err = check_type(map, addr, header, type, why);
-		if (err == 0 && before % 2 == 0 && before == changes_of(sh, addr))
+		if (err == 0 && before % 2 == 0 && before == walk_changes(sh, addr))
 			return 0;
 	}
 	return err != 0 ? err : WALK_TORN;
@@ -93,6 +95,14 @@ int walk_type(struct shell *sh, tgt_addr addr, enum object_type *ret, struct why
 	return 0;
 }
 
+uint32_t walk_changes(struct shell *sh, tgt_addr addr)
+{
+	struct object obj;
+	struct why why;
+
+	return read_header(sh, addr, &obj, &why) == 0 ? obj.changes : 1;
+}
+
 struct walk_vswitch *walk_vswitch(struct shell *sh, tgt_addr addr, struct why *why)
 {
 	struct walk_vswitch *v = calloc(1, sizeof(*v));
@@ -112,7 +122,7 @@ struct walk_vswitch *walk_vswitch(struct shell *sh, tgt_addr addr, struct why *w
 		}
 		v->torn = err == WALK_TORN;
 		read_ports(sh, v);
-		if (v->torn || changes_of(sh, addr) == v->sw.obj.changes)
+		if (v->torn || walk_changes(sh, addr) == v->sw.obj.changes)
 			return v;
 	}
 	v->torn = true;
@@ -152,7 +162,7 @@ int walk_ports(struct shell *sh, walk_port_fn fn, void *arg)
 void walk_trouble(struct shell *sh, const char *indent, const char *title, tgt_addr addr,
 		  const struct why *why)
 {
-	if (walk_generation(sh) != sh->generation) {
+	if (sh->runs && walk_generation(sh) != sh->generation) {
 		printf("%s%s  %016lx  [Gone while it was looked for]\n", indent, title, addr.v);
 		return;
 	}
@@ -216,7 +226,7 @@ int walk_stats(struct shell *sh, const struct vport *port, struct vport_stats *s
 		err = type_read(sh->target, map, tgt_add(addr, (uint64_t)i * map->from_size), &one);
 		if (err != 0)
 			return why_set(why, err, "the counters at %016lx cannot be read: %s",
-				       addr.v, strerror(-err));
+				       addr.v, tgt_strerror(sh->target, err));
 		sum->rx_frames += one.rx_frames;
 		sum->rx_bytes += one.rx_bytes;
 		sum->tx_frames += one.tx_frames;
@@ -230,6 +240,17 @@ int walk_stats(struct shell *sh, const struct vport *port, struct vport_stats *s
 	return 0;
 }
 
+int walk_field(struct shell *sh, const char *name, const char *field, size_t own, uint32_t *ret,
+	       struct why *why)
+{
+	uint32_t size;
+
+	*ret = (uint32_t)own;
+	if (!type_db_has_theirs(sh->types) || type_field(sh->types, name, field, ret, &size) == 0)
+		return 0;
+	return why_set(why, -ENOENT, "the target's struct %s has no field '%s'", name, field);
+}
+
 static int read_header(struct shell *sh, tgt_addr addr, struct object *obj, struct why *why)
 {
 	const struct type_map *map;
@@ -240,7 +261,7 @@ static int read_header(struct shell *sh, tgt_addr addr, struct object *obj, stru
 	err = type_read(sh->target, map, addr, obj);
 	if (err != 0)
 		return why_set(why, err, "%016lx cannot be read: %s", addr.v,
-			       err == -EFAULT ? "nothing is mapped there" : strerror(-err));
+			       tgt_strerror(sh->target, err));
 	return 0;
 }
 
@@ -271,15 +292,6 @@ static int check_type(const struct type_map *map, tgt_addr addr, const struct ob
 			       "%016lx is a %s of %u bytes, but should have at least %u", addr.v,
 			       name_object_type(type), obj->size, map->from_size);
 	return 0;
-}
-
-// An odd number, as if it were changing, when it cannot be read.
-static uint32_t changes_of(struct shell *sh, tgt_addr addr)
-{
-	struct object obj;
-	struct why why;
-
-	return read_header(sh, addr, &obj, &why) == 0 ? obj.changes : 1;
 }
 
 // A new switch may stand where an old one stood; it has another id.
@@ -334,11 +346,35 @@ static void read_ports(struct shell *sh, struct walk_vswitch *v)
 		fprintf(stderr,
 			"vswsh: VSWITCH %016lx: its list of ports at %016lx cannot be "
 			"read: %s\n",
-			v->addr.v, list.v, strerror(-err));
+			v->addr.v, list.v, tgt_strerror(sh->target, err));
 		sh->troubles++;
 		return;
 	}
 	v->n_ports = n;
+	drop_twice(sh, v);
+}
+
+// A list that is changing may hold an entry twice for a moment. One that does for good is damaged,
+// and could make the walk as long as it likes.
+static void drop_twice(struct shell *sh, struct walk_vswitch *v)
+{
+	tgt_addr *list = v->ports;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < v->n_ports; i++) {
+		uint32_t before = 0;
+
+		while (before < kept && list[before].v != list[i].v)
+			before++;
+		if (before == kept || list[i].v == 0)
+			list[kept++] = list[i];
+	}
+	if (kept < v->n_ports && !sh->runs) {
+		fprintf(stderr, "vswsh: VSWITCH %016lx lists %u ports more than once\n", v->addr.v,
+			v->n_ports - kept);
+		sh->troubles++;
+	}
+	v->n_ports = kept;
 }
 
 static int find_by_name(struct shell *sh, enum object_type type, const char *word, tgt_addr *ret)

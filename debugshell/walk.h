@@ -26,6 +26,9 @@ int walk_object(struct shell *sh, tgt_addr addr, enum object_type type, void *ob
 // What kind of object is at 'addr'. Negative errno and 'why' when there is none.
 int walk_type(struct shell *sh, tgt_addr addr, enum object_type *ret, struct why *why);
 
+// How often the object changed: odd while it changes, and when it cannot be read.
+uint32_t walk_changes(struct shell *sh, tgt_addr addr);
+
 // A switch with the addresses of its ports, in order of creation.
 struct walk_vswitch {
 	tgt_addr addr;
@@ -70,4 +73,11 @@ bool walk_parse_addr(const char *word, tgt_addr *ret);
 
 // Sums the counters of all procs of a port. Negative errno and 'why'.
 int walk_stats(struct shell *sh, const struct vport *port, struct vport_stats *sum,
+	       struct why *why);
+
+/**
+ * Where a field is in the target's struct; 'own' is its offset in ours, for builds without type
+ * data. Negative errno and 'why'.
+ */
+int walk_field(struct shell *sh, const char *name, const char *field, size_t own, uint32_t *ret,
 	       struct why *why);

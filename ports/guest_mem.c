@@ -9,9 +9,10 @@
 #include "ports/log.h"
 #include "ports/sigbus.h"
 
+enum { PAGE = 4096 };
+
 static int check_region(const struct guest_region_conf *c, unsigned i, struct errtext *e);
 static int add_region(struct guest_mem *mem, const struct guest_region_conf *c, struct errtext *e);
-static bool dump_pages(const struct guest_region *r, uint64_t first, uint64_t last, uint64_t page);
 
 int guest_mem_create(const struct guest_region_conf *conf, unsigned n, struct guest_mem **ret,
 		     struct errtext *e)
@@ -53,23 +54,32 @@ void guest_mem_destroy(struct guest_mem *mem)
 	free(mem);
 }
 
+void guest_mem_hide(void *map, uint64_t map_size)
+{
+	// The tenant's data is none of our business, and it may be terabytes.
+	if (madvise(map, map_size, MADV_DONTDUMP) != 0)
+		log_warn("cannot leave guest memory out of core dumps: %s", strerror(errno));
+}
+
+void guest_mem_dump_none(const struct guest_mem *mem)
+{
+	for (unsigned i = 0; i < mem->n_regions; i++)
+		guest_mem_hide(mem->regions[i].map, mem->regions[i].map_size);
+}
+
 void guest_mem_dump_range(const struct guest_mem *mem, const void *start, size_t size)
 {
-	static const uint64_t pages[] = {4 << 10, 2 << 20};
-	uint64_t first = (uintptr_t)start;
+	uint64_t first = (uintptr_t)start / PAGE * PAGE;
+	uint64_t last = ((uintptr_t)start + size + PAGE - 1) / PAGE * PAGE;
 	const struct guest_region *r;
 
 	for (unsigned i = 0; i < mem->n_regions; i++) {
 		r = &mem->regions[i];
-		if (first - (uintptr_t)r->host >= r->size)
+		if ((uintptr_t)start - (uintptr_t)r->host >= r->size || first < (uintptr_t)r->map ||
+		    last > (uintptr_t)r->map + r->map_size)
 			continue;
-
-		// Whether these are huge pages is found by trying: a mapping of huge pages
-		// refuses to be split in small ones.
-		for (unsigned p = 0; p < sizeof(pages) / sizeof(pages[0]); p++) {
-			if (dump_pages(r, first, first + size, pages[p]))
-				break;
-		}
+		// A mapping of huge pages refuses to be split in small ones, and stays out.
+		(void)madvise(r->map + (first - (uintptr_t)r->map), last - first, MADV_DODUMP);
 		break;
 	}
 }
@@ -138,21 +148,6 @@ static int add_region(struct guest_mem *mem, const struct guest_region_conf *c, 
 	r->map_size = c->map_size;
 	r->sigbus_slot = slot;
 	mem->n_regions++;
-
-	// The tenant's data is none of our business, and it may be terabytes.
-	if (madvise(c->map, c->map_size, MADV_DONTDUMP) != 0)
-		log_warn("cannot leave guest memory out of core dumps: %s", strerror(errno));
+	guest_mem_hide(c->map, c->map_size);
 	return 0;
-}
-
-// False: the mapping cannot be cut at multiples of 'page'.
-static bool dump_pages(const struct guest_region *r, uint64_t first, uint64_t last, uint64_t page)
-{
-	uint64_t map = (uintptr_t)r->map;
-
-	first = first / page * page;
-	last = (last + page - 1) / page * page;
-	if (first < map || last > map + r->map_size)
-		return false;
-	return madvise(r->map + (first - map), last - first, MADV_DODUMP) == 0;
 }

@@ -1,7 +1,10 @@
 /*
  * Guest-physical to host address, bounds-checked; see guest_mem_types.h.
  *
- * Threads: guest_mem_create(), guest_mem_destroy(), guest_mem_dump_range(): any thread but a
+ * Core dumps: what is a guest's stays out of them, but for the pages of its rings, which hold no
+ * payload and which a debugger wants to see.
+ *
+ * Threads: guest_mem_create(), guest_mem_destroy(), guest_mem_dump*(): any thread but a
  * proc. guest_mem_destroy() only when no proc can be inside the memory any more. The rest:
  * any thread, procs included.
  */
@@ -37,10 +40,16 @@ int guest_mem_create(const struct guest_region_conf *conf, unsigned n, struct gu
  */
 void guest_mem_destroy(struct guest_mem *mem);
 
+// Keeps a mapping of a guest's memory out of core dumps, whether it can be used or not. A failure
+// is logged.
+void guest_mem_hide(void *map, uint64_t map_size);
+
+// Takes back what guest_mem_dump_range() did: rings were there, and soon anything may be.
+void guest_mem_dump_none(const struct guest_mem *mem);
+
 /**
- * Puts the pages of [start, start + size) back into core dumps: the rings, which a debugger
- * wants to see. 'start' is one of our addresses. Does nothing for pages over 2 MB, which hold
- * too much that is the tenant's.
+ * Puts the pages of [start, start + size) back into core dumps: the rings. 'start' is one of
+ * our addresses. Does nothing for huge pages, which hold much more than a ring.
  */
 void guest_mem_dump_range(const struct guest_mem *mem, const void *start, size_t size);
 

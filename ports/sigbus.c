@@ -31,6 +31,7 @@ static __thread _Atomic uint32_t *forgiving;
 static void handle(int signo, siginfo_t *info, void *context);
 static bool repair(const uint8_t *addr);
 static bool repair_page(const uint8_t *addr);
+static void *map_zeros(void *start, size_t size);
 static void crash(const siginfo_t *info);
 
 int sigbus_init(void)
@@ -117,8 +118,7 @@ static bool repair(const uint8_t *addr)
 			continue;
 		if ((uintptr_t)addr - (uintptr_t)s->start >= s->size)
 			continue;
-		zeros = mmap(s->start, s->size, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+		zeros = map_zeros(s->start, s->size);
 		if (zeros == MAP_FAILED)
 			return false;
 		atomic_store(s->broken, 1);
@@ -139,14 +139,24 @@ static bool repair_page(const uint8_t *addr)
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		void *page = (void *)((uintptr_t)addr & ~(sizes[i] - 1));
 
-		if (mmap(page, sizes[i], PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
-			 0) == MAP_FAILED)
+		if (map_zeros(page, sizes[i]) == MAP_FAILED)
 			continue;
 		atomic_store(forgiving, 1);
 		return true;
 	}
 	return false;
+}
+
+// Frames that are under way may still be written there, so it is kept out of cores like the memory
+// before it. It is shared so that a core tells it from memory that nobody wrote to.
+static void *map_zeros(void *start, size_t size)
+{
+	void *zeros = mmap(start, size, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+
+	if (zeros != MAP_FAILED)
+		(void)madvise(zeros, size, MADV_DONTDUMP);
+	return zeros;
 }
 
 static void crash(const siginfo_t *info)

@@ -27,6 +27,8 @@ enum { FD_NOT_SET = -2 };
 static void ring_up(struct vhost *v, unsigned index);
 static bool ring_complete(const struct vhost *v, unsigned index, struct rte_vhost_vring *lib);
 static enum virtq_direction direction_of(unsigned index);
+static void dump_rings(const struct vhost *v);
+static void dump_ring(const struct virtq *q);
 
 void vhost_rings_down(struct vhost *v, uint32_t mask)
 {
@@ -52,6 +54,7 @@ void vhost_rings_down(struct vhost *v, uint32_t mask)
 		if (direction_of(i) == VIRTQ_FROM_GUEST)
 			vnic_wake(&v->nic, i / 2);
 	}
+	dump_rings(v);
 }
 
 void vhost_rings_up(struct vhost *v)
@@ -83,6 +86,8 @@ void vhost_memory_load(struct vhost *v, bool broken)
 			.map = r->mmap_addr,
 			.map_size = r->mmap_size,
 		};
+		// The library has mapped it, also when it is of no use to us.
+		guest_mem_hide(r->mmap_addr, r->mmap_size);
 	}
 	free(table);
 	if (guest_mem_create(conf, n, &v->mem, &e) < 0) {
@@ -158,4 +163,27 @@ static bool ring_complete(const struct vhost *v, unsigned index, struct rte_vhos
 static enum virtq_direction direction_of(unsigned index)
 {
 	return index % 2 == 0 ? VIRTQ_TO_GUEST : VIRTQ_FROM_GUEST;
+}
+
+// Of the guest's memory only rings go into core dumps, and only as long as they are rings.
+static void dump_rings(const struct vhost *v)
+{
+	if (v->mem == NULL)
+		return;
+	guest_mem_dump_none(v->mem);
+	for (unsigned i = 0; i < 2u * v->nic.n_queues; i++)
+		if (v->rings[i].q.desc != NULL)
+			dump_ring(&v->rings[i].q);
+}
+
+static void dump_ring(const struct virtq *q)
+{
+	const size_t event = sizeof(uint16_t); // the index behind each ring's entries
+
+	guest_mem_dump_range(q->mem, (const void *)(uintptr_t)q->desc,
+			     q->size * sizeof(q->desc[0]));
+	guest_mem_dump_range(q->mem, (const void *)(uintptr_t)q->avail,
+			     sizeof(*q->avail) + q->size * sizeof(q->avail->ring[0]) + event);
+	guest_mem_dump_range(q->mem, (const void *)(uintptr_t)q->used,
+			     sizeof(*q->used) + q->size * sizeof(q->used->ring[0]) + event);
 }

@@ -15,7 +15,7 @@ fi
 	echo '// Made by btf_embed.sh from types.c.'
 	echo '#include "switch/btf_types.h"'
 	echo '#include "switch/root_types.h"'
-	echo 'const unsigned char vsw_btf[]'
+	echo 'unsigned char vsw_btf[]'
 	echo '	__attribute__((section(VSW_BTF_SECTION), aligned(8), used)) = {'
 	if [ -s "$data" ]; then
 		od -An -v -tu1 "$data" | sed 's/[0-9][0-9]*/&,/g'

@@ -296,6 +296,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
+	root_tick();
 	vswitch_tick(proc_now_s());
 	ctl_tick(vswd.ctl);
 }
@@ -370,6 +371,8 @@ static void prepare_for_autopsy(void)
 		limit.rlim_cur = limit.rlim_max;
 		if (setrlimit(RLIMIT_CORE, &limit) != 0)
 			log_warn("cores stay off: %s", strerror(errno));
+		else if (limit.rlim_max == 0)
+			log_info("cores stay off: the hard limit of their size is 0");
 	}
 	fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, filter, sizeof(filter) - 1) < 0)

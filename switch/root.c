@@ -1,8 +1,10 @@
 #include "switch/root.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include "switch/btf_types.h"
 
 static void root_command_line(int argc, char **argv);
+static uint32_t root_coredump_filter(void);
 static int root_build_id(struct dl_phdr_info *info, size_t size, void *arg);
 static const ElfW(Nhdr) * root_build_id_note(const char *notes, size_t size);
 
@@ -33,10 +36,17 @@ void root_init(const char *run_dir, const char *state_dir, int argc, char **argv
 	vsw_root.start_s = time(NULL);
 	vsw_root.tsc_hz = rte_get_tsc_hz();
 	vsw_root.start_tsc = rte_rdtsc();
+	root_tick();
 	snprintf(vsw_root.run_dir, sizeof(vsw_root.run_dir), "%s", run_dir);
 	snprintf(vsw_root.state_dir, sizeof(vsw_root.state_dir), "%s", state_dir);
 	root_command_line(argc, argv);
 	dl_iterate_phdr(root_build_id, NULL);
+}
+
+void root_tick(void)
+{
+	vsw_root.clock_tsc = rte_rdtsc();
+	vsw_root.coredump_filter = root_coredump_filter();
 }
 
 static void root_command_line(int argc, char **argv)
@@ -47,6 +57,20 @@ static void root_command_line(int argc, char **argv)
 		used += (size_t)snprintf(vsw_root.command_line + used,
 					 sizeof(vsw_root.command_line) - used, "%s%s",
 					 i > 0 ? " " : "", argv[i]);
+}
+
+static uint32_t root_coredump_filter(void)
+{
+	char text[16];
+	ssize_t n;
+	int fd = open("/proc/self/coredump_filter", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return (uint32_t)strtoul(text, NULL, 16);
 }
 
 // The first object that dl_iterate_phdr() shows is the program itself.

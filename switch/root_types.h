@@ -45,4 +45,8 @@ struct vsw_root {
 	uint32_t n_procs;
 	uint32_t procs_max;
 	struct proc *procs[PROC_MAX];
+
+	uint64_t clock_tsc;       // the main thread's look at the cycle counter, once a second
+	uint32_t coredump_filter; // of this process, as the kernel has it; 0: not known
+	uint32_t pad2;
 };

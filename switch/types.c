@@ -1,6 +1,6 @@
 /*
- * Names every struct that a debugger may want to look at, once. This file makes no code: it is
- * compiled for its type data alone, which btf_embed.sh puts into the program.
+ * Names every struct, and every enum, that a debugger may want to look at, once. This file makes no
+ * code: it is compiled for its type data alone, which btf_embed.sh puts into the program.
  */
 #include "ports/eth_types.h"
 #include "ports/guest_mem_types.h"
@@ -73,6 +73,23 @@ union vsw_types {
 	struct vswitch_map *vswitch_map;
 
 	struct vsw_btf_probe *vsw_btf_probe;
+
+	// Fields of these are plain integers, which a debugger shows by name all the same.
+	enum conf_switch_type *conf_switch_type;
+	enum drop_reason *drop_reason;
+	enum object_type *object_type;
+	enum proc_stage *proc_stage;
+	enum vhost_phase *vhost_phase;
+	enum vhost_use *vhost_use;
+	enum virtq_break *virtq_break;
+	enum virtq_direction *virtq_direction;
+	enum vnic_kind *vnic_kind;
+	enum vnic_state *vnic_state;
+	enum vport_monitor_mode *vport_monitor_mode;
+	enum vport_state *vport_state;
+	enum vport_type *vport_type;
+	enum vswitch_miniport_state *vswitch_miniport_state;
+	enum vswitch_protocol_state *vswitch_protocol_state;
 };
 
 extern union vsw_types vsw_types;

@@ -76,7 +76,9 @@ _vswsh() {
 	-p) _vswctl_complete "$(pidof vswd)" ;;
 	-r) mapfile -t COMPREPLY < <(compgen -d -- "${COMP_WORDS[COMP_CWORD]}") ;;
 	-z | -y) mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}") ;;
-	*) _vswctl_complete "-r -p help vswitch vport vnic proc fdb drops miniport mopen" ;;
+	dump) mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}") ;;
+	*) _vswctl_complete "-r -p -z -y help vswitch vport vnic vnbl proc where ring fdb drops
+		vmq qosline extension miniport mopen lm lmi dt dump" ;;
 	esac
 }
 

@@ -1,24 +1,26 @@
 #!/usr/bin/env bash
-# Everything that the shell shows of a healthy vswd made by hand, running and stopped, then of
-# one that is damaged in every way we could think of.
+# Everything that the shell shows of a healthy vswd made by hand, running, stopped, and of its
+# core; then of one that is damaged in every way we could think of.
 . "$(dirname "$0")/lib.sh"
 
+# everything TARGET...
 everything() {
+	local command
 	for command in help vport vnic proc fdb drops miniport mopen "vport ext:internal" \
 		"vnic vm3" "proc 0" "proc proc0" "fdb ext" "fdb ext:internal" "drops ext" \
 		"drops vm3" "help fdb"; do
 		echo "> $command"
 		# shellcheck disable=SC2086
-		"$VSWSH" -p "$1" $command || echo "result $?"
+		"$VSWSH" "$@" $command || echo "result $?"
 	done 2>&1 | without_note | sed "s:$BUILD:BUILD:"
 }
 
 fake "$FAKE" healthy
-switches "$fake" 2>&1 | without_note | same vswitch.out
-everything "$fake" | same healthy.out
+switches -p "$fake" 2>&1 | without_note | same vswitch.out
+everything -p "$fake" | same healthy.out
 
 # All ways to write a command are one, and an address alone shows what is there.
-ext=$(address "$fake" "External Demo")
+ext=$(address -p "$fake" "External Demo")
 for words in '!nvkd.vswitch' '!vswitch'; do
 	cmp <("$VSWSH" -p "$fake" vswitch 2>/dev/null) <("$VSWSH" -p "$fake" "$words" 2>/dev/null) || fail "$words"
 done
@@ -33,26 +35,43 @@ cmp "$dir/by_address" <(echo 'vswitch "External Demo"' | "$VSWSH" -p "$fake" 2>/
 
 # Every address that is printed is a command: none is told to be rubbish, but that of the
 # buckets and of rings, which are no objects.
-everything "$fake" | grep -v Buckets | grep -oE '0000[5-7][0-9a-f]{11}' | sort -u >"$dir/addresses"
+everything -p "$fake" | grep -v Buckets | grep -oE '0000[5-7][0-9a-f]{11}' | sort -u >"$dir/addresses"
 [ "$(wc -l <"$dir/addresses")" -ge 20 ] || fail "too few addresses"
 while read -r address; do
 	"$VSWSH" -p "$fake" "$address" >"$dir/shown" 2>&1 || fail "$address shows nothing"
 	grep -q "$address" "$dir/shown" || fail "$address shows something else"
 done <"$dir/addresses"
 
-# The process is not asked.
-kill -STOP "$fake"
-switches "$fake" 2>&1 | without_note | same vswitch.out
-everything "$fake" | same healthy.out
-kill -CONT "$fake"
+# The process is not asked. Its core is the same to the byte.
+halt "$fake"
+switches -p "$fake" 2>&1 | without_note | same vswitch.out
+everything -p "$fake" | same healthy.out
+everything -p "$fake" >"$dir/stopped"
+cores_of "$fake"
+for core in "${cores[@]}"; do
+	switches -z "$core" 2>&1 | without_note | same vswitch.out
+	everything -z "$core" | cmp - "$dir/stopped" || fail "$core shows something else"
+done
+
+# damage TARGET...
+damage() {
+	local command
+	for command in vswitch "vswitch ext" "vswitch int" "vswitch priv" vport vnic proc "proc 0" fdb \
+		"fdb ext" drops miniport mopen; do
+		echo "> $command"
+		# shellcheck disable=SC2086
+		"$VSWSH" "$@" $command 2>&1 || echo "result $?"
+	done | without_note
+}
 
 fake "$FAKE" damaged
-for command in vswitch "vswitch ext" "vswitch int" "vswitch priv" vport vnic proc "proc 0" fdb \
-	"fdb ext" drops miniport mopen; do
-	echo "> $command"
-	# shellcheck disable=SC2086
-	"$VSWSH" -p "$fake" $command 2>&1 || echo "result $?"
-done | without_note | same damaged.out
+damage -p "$fake" | same damaged.out
+halt "$fake"
+damage -p "$fake" >"$dir/stopped"
+cores_of "$fake"
+for core in "${cores[@]}"; do
+	damage -z "$core" | cmp - "$dir/stopped" || fail "$core shows other damage"
+done
 
 # A big table takes seconds, not minutes.
 fake "$FAKE" 1000000

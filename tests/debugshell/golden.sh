@@ -23,7 +23,7 @@ ctl switch set int friendly-name "Internal Demo" >/dev/null
 ctl switch add priv private id D48F7DC3-D15D-4A3E-BF98-7E46FB8A1E4D >/dev/null
 ctl switch set priv friendly-name "Private Demo" >/dev/null
 
-switches "$pid" | same vswitch.out
+switches -p "$pid" | same vswitch.out
 "$vswsh" -r "$RUN" vswitch ext | grep -q '    Name: AC2DA35C-661A-40AE-82F2-1F62F70DBB2A$' ||
 	fail "the name is not the id that was given"
 
@@ -31,7 +31,8 @@ switches "$pid" | same vswitch.out
 look() {
 	local words out
 	for words in vport vnic proc fdb drops miniport mopen help "vport vm5" "vnic vm3" "vnic vm5" \
-		"vnic ext:external" "proc 0" "fdb ext" "drops ext"; do
+		"vnic ext:external" "proc 0" "fdb ext" "drops ext" where "where 0" ring "ring vm3" vnbl \
+		vmq qosline extension; do
 		# shellcheck disable=SC2086 # words
 		out=$("$vswsh" -r "$RUN" $words 2>&1) || fail "$words: $out"
 		! grep -qE '^vswsh: |\*\*\*|~' <<<"$out" || fail "$words: $out"
@@ -74,7 +75,7 @@ ctl port remove capture >/dev/null
 
 # Nothing is asked of a process that does not run.
 kill -STOP "$pid"
-switches "$pid" | same vswitch.out
+switches -p "$pid" | same vswitch.out
 look
 kill -CONT "$pid"
 finish

@@ -41,12 +41,61 @@ fake() {
 	local fifo=$dir/ready
 
 	mkfifo "$fifo"
-	"$1" "$2" >"$fifo" &
+	(
+		cd "$dir"
+		ulimit -c unlimited 2>/dev/null || :
+		exec "$1" "$2"
+	) >"$fifo" &
 	fake=$!
 	pids+=("$fake")
 	disown "$fake" # or bash tells of its end
 	read -r _ <"$fifo" || fail "$1 does not start"
 	rm -f "$fifo"
+}
+
+# halt PID: stops it, and waits until it stands still.
+halt() {
+	kill -STOP "$1"
+	until [[ $(<"/proc/$1/stat") == *") T "* ]]; do
+		sleep 0.01
+	done
+}
+
+# The kernel writes cores where we find them: not into a pipe, not into one place for all.
+kernel_cores() {
+	[[ $(</proc/sys/kernel/core_pattern) != [\|/]* && $(ulimit -Hc) == unlimited ]]
+}
+
+# core_by_debugger PID FILE: leaves the process as it is.
+core_by_debugger() {
+	gcore -o "$dir/gcore" "$1" >"$dir/gcore.log" 2>&1 || fail "gcore: $(cat "$dir/gcore.log")"
+	mv "$dir/gcore.$1" "$2"
+}
+
+# core_by_kernel PID FILE [SIGNAL]: of a fake vswd, which ends.
+core_by_kernel() {
+	rm -f "$dir"/core "$dir"/core.*
+	kill "-${3:-SEGV}" "$1"
+	kill -CONT "$1" 2>/dev/null || :
+	gone "$1"
+	mv "$(find "$dir" -maxdepth 1 -name 'core*' | head -n 1)" "$2" || fail "there is no core"
+}
+
+# cores_of PID: ends a fake vswd; its cores are in $cores.
+cores_of() {
+	cores=()
+	if command -v gcore >/dev/null; then
+		core_by_debugger "$1" "$dir/by_debugger.$1"
+		cores+=("$dir/by_debugger.$1")
+	fi
+	if kernel_cores; then
+		core_by_kernel "$1" "$dir/by_kernel.$1"
+		cores+=("$dir/by_kernel.$1")
+	fi
+	if ((${#cores[@]} == 0)); then
+		echo "no cores here: core_pattern is '$(</proc/sys/kernel/core_pattern)', and gdb is missing"
+		exit 77
+	fi
 }
 
 # gone PID: waits until the process is no more.

@@ -56,7 +56,9 @@ refused 1 "not allowed to read process $fake, which belongs to uid 0 \\(we are u
 	setpriv --reuid 65534 --clear-groups "$dir/vswsh" -p "$fake" vswitch
 
 # Wrong words.
-refused 2 "this version reads live processes only, no cores \\(-z\\)" "$VSWSH" -z core vswitch
+refused 2 "-z looks at a core, -p at a process; which of the two\\?" "$VSWSH" -z core -p "$fake" vswitch
+refused 2 "-z looks at a core, -r at a process; which of the two\\?" "$VSWSH" -r "$run" -z core vswitch
+refused 2 "-y names the program of a core; name the core with -z" "$VSWSH" -y "$FAKE" -p "$fake" vswitch
 refused 1 "there is no command 'frob'; help lists them" "$VSWSH" -p "$fake" frob
 refused 1 "there is no vswitch 'frob'; vswitch without argument lists them" \
 	"$VSWSH" -p "$fake" vswitch frob
@@ -65,7 +67,7 @@ refused 1 "there is no vport 'frob'; vport without argument lists them" \
 refused 1 "vport takes one argument at most: .*" "$VSWSH" -p "$fake" vport a b
 refused 1 "0000000000000010 cannot be read: nothing is mapped there" \
 	"$VSWSH" -p "$fake" vport 0000000000000010
-ext=$(address "$fake" "External Demo")
+ext=$(address -p "$fake" "External Demo")
 refused 1 "$ext is not a vport but a vswitch" "$VSWSH" -p "$fake" vport "$ext"
 inside=$(printf '%016x' $((16#$ext + 16)))
 refused 1 "$inside is no object: its magic is [0-9a-f]{8}" "$VSWSH" -p "$fake" "$inside"

@@ -7,11 +7,12 @@
 expected=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # Replaces addresses and GUIDs by <a1>, <a2>, <g1>, ... in order of appearance, so that the
-# same address is the same word throughout.
+# same address is the same word throughout; and the moment that a process was looked at.
 normalize() {
 	perl -pe '
 		s/(0000[5-7][0-9a-f]{11}|fffffa80[0-9a-f]{8})/$a{$1} ||= "<a" . ++$na . ">"/ge;
-		s/([0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12})/$g{$1} ||= "<g" . ++$ng . ">"/ge;'
+		s/([0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12})/$g{$1} ||= "<g" . ++$ng . ">"/ge;
+		s/^(    As of  *).*/$1<now>/;'
 }
 
 # same FILE: compares stdin, normalized, with the expected text. UPDATE=FILE writes it anew.
@@ -30,15 +31,18 @@ without_note() {
 	sed '/^vswsh: this vswd (version .*) carries no type data; /d'
 }
 
-# address PID NAME: of the switch with this friendly name.
+# A target is what tells vswsh where to look: -p PID, or -z CORE.
+
+# address TARGET... NAME: of the switch with this friendly name.
 address() {
-	"$VSWSH" -p "$1" vswitch 2>/dev/null | sed -n "s/^VSWITCH \([0-9a-f]*\) () $2\$/\1/p"
+	"$VSWSH" "${@:1:$#-1}" vswitch 2>/dev/null |
+		sed -n "s/^VSWITCH \([0-9a-f]*\) () ${*: -1}\$/\1/p"
 }
 
-# The list, then each switch of the project's model text.
+# switches TARGET...: the list, then each switch of the project's model text.
 switches() {
-	"$VSWSH" -p "$1" vswitch
+	"$VSWSH" "$@" vswitch
 	for name in External Internal Private; do
-		"$VSWSH" -p "$1" vswitch "$(address "$1" "$name Demo")"
+		"$VSWSH" "$@" vswitch "$(address "$@" "$name Demo")"
 	done
 }

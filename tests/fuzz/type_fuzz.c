@@ -1,13 +1,18 @@
 // Type data of a target: the input is the BTF of "another build", whose structs are then looked
-// up, mapped onto ours and converted. Ours is made here, so that any compiler can build this.
+// up, mapped onto ours and converted, shown by dt, and followed by a dump. Ours is made here, so
+// that any compiler can build this.
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <bpf/btf.h>
 
+#include "debugshell/dt.h"
+#include "debugshell/dump.h"
 #include "debugshell/type.h"
 
 enum { U8 = 1, U16, U32, U64, S32, CHAR, POINTER, NAME, ROWS, INNER, INNERS, PART };
@@ -101,6 +106,61 @@ static void convert(struct type_db *db, const char *name, size_t size)
 	free(to);
 }
 
+// Memory that is something everywhere, but not for ever.
+static unsigned reads_left;
+
+static int garbage_read(struct target *t, tgt_addr from, void *buf, size_t size)
+{
+	uint8_t *to = buf;
+
+	if (reads_left == 0)
+		return -EFAULT;
+	reads_left--;
+	for (size_t i = 0; i < size; i++)
+		to[i] = (uint8_t)((from.v + i) >> 3);
+	return 0;
+}
+
+static const struct target_ops garbage_ops = {.read = garbage_read};
+static struct target garbage = {.ops = &garbage_ops};
+
+// 'reads': of memory, before there is none any more; 0: the layout alone is shown.
+static void show(const struct dt_types *types, const char *name, const char *field, unsigned reads)
+{
+	struct dt dt = {.types = *types, .depth = 3};
+	struct why why;
+
+	reads_left = reads;
+	if (dt_select(&dt, name, field, &why) == 0) {
+		if (reads > 0)
+			dt.target = &garbage;
+		if (reads == 0 || dt_load(&dt, &why) == 0)
+			dt_print(&dt, "");
+	}
+	dt_free(&dt);
+}
+
+static void show_all(struct type_db *db)
+{
+	static const char *const names[] = {"outer", "inner", "vport", "proc", "color", "u32"};
+	struct shell sh = {.target = &garbage, .types = db};
+	struct dt_types types;
+	bool reversed;
+	const struct btf *btf = type_db_btf(db, &reversed);
+
+	dt_types_init(&types, btf, reversed);
+	dt_list(&types, "*e*");
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		show(&types, names[i], "", 0);
+		show(&types, names[i], "", 1);  // at once
+		show(&types, names[i], "", 20); // and no more
+		show(&types, names[i], "rows[1]", 100);
+		show(&types, names[i], "inners[0].name", 100);
+	}
+	reads_left = 50;
+	dump_follow(&sh, (tgt_addr){0x1000});
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -109,13 +169,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t raw_size;
 	struct why why;
 
-	if (ours == NULL)
+	if (ours == NULL) {
 		make_ours();
+		stdout = fopen("/dev/null", "w");
+	}
 	raw = btf__raw_data(ours, &raw_size);
 	if (type_db_create(raw, raw_size, data, size, &db, &why) != 0)
 		return 0;
 	convert(db, "outer", sizeof(struct outer));
 	convert(db, "inner", sizeof(struct inner));
+	show_all(db);
 	type_db_destroy(db);
 	return 0;
 }

@@ -110,6 +110,7 @@ struct guest {
 	char *base;    // address of GUEST_GPA_BASE
 	uint64_t span; // bytes from the first region's start to the last one's end
 	uint64_t used[GUEST_MAX_REGIONS]; // bytes allocated of each region
+	uint64_t rings_end;               // bytes of region 0 up to the last ring's page
 
 	unsigned n_queues;
 	struct guest_queue queues[GUEST_MAX_RINGS];
@@ -180,6 +181,9 @@ int guest_get(struct guest *g, uint32_t request, uint64_t *value_ret);
 
 /** True while the switch has not closed its end; closes ours when it has. */
 bool guest_connected(struct guest *g);
+
+/** Fills all memory but the pages of the rings with 'text', over and over. Before it attaches. */
+void guest_fill(struct guest *g, const char *text);
 
 /** Takes 'size' bytes of a region (any region when gap is off). 0 when there is no room. */
 uint64_t guest_alloc(struct guest *g, unsigned region, uint64_t size, uint64_t align);

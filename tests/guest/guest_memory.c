@@ -49,6 +49,9 @@ int guest_create(const struct guest_conf *conf, struct guest **g_ret)
 	ret = map_regions(g);
 	for (unsigned i = 0; ret == 0 && i < g->n_queues; i++)
 		ret = lay_out_queue(g, i);
+	// As in a real guest, nothing else is in the pages that hold rings.
+	guest_alloc(g, 0, 0, 4096);
+	g->rings_end = g->used[0];
 	for (unsigned i = 0; ret == 0 && i < g->n_queues; i++)
 		ret = lay_out_slots(g, &g->queues[i]);
 	if (ret < 0) {
@@ -83,6 +86,18 @@ void guest_destroy(struct guest *g)
 	if (g->base)
 		munmap(g->base, g->span);
 	free(g);
+}
+
+void guest_fill(struct guest *g, const char *text)
+{
+	size_t length = strlen(text);
+
+	for (unsigned i = 0; i < g->n_regions; i++) {
+		char *at = guest_ptr(g, g->regions[i].gpa);
+
+		for (uint64_t n = i == 0 ? g->rings_end : 0; n < g->regions[i].size; n++)
+			at[n] = text[n % length];
+	}
 }
 
 uint64_t guest_alloc(struct guest *g, unsigned region, uint64_t size, uint64_t align)

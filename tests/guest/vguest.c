@@ -45,6 +45,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vguest: cannot make the guest's memory: %s\n", strerror(-ret));
 		return 2;
 	}
+	if (v.opts.fill)
+		guest_fill(v.g, v.opts.fill);
 	ret = guest_attach(v.g, (int)(v.opts.timeout_s * 1000));
 	if (ret < 0) {
 		fprintf(stderr, "vguest: %s: %s\n", v.opts.guest.socket, strerror(-ret));

@@ -27,6 +27,7 @@ struct vguest_opts {
 	double rate; // frames per second; 0: as fast as the ring takes them
 	double timeout_s;
 	double linger_s;
+	const char *fill; // text that memory is full of, or NULL
 	bool echo;
 	bool exact;
 	bool reconnect;

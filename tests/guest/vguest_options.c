@@ -40,6 +40,7 @@ enum option_id {
 	OPT_LEGACY,
 	OPT_SPLIT_HEADER,
 	OPT_NO_ACK,
+	OPT_FILL,
 	OPT_HELP,
 };
 
@@ -76,6 +77,7 @@ static const struct option options[] = {
 	{"legacy", no_argument, NULL, OPT_LEGACY},
 	{"split-header", no_argument, NULL, OPT_SPLIT_HEADER},
 	{"no-ack", no_argument, NULL, OPT_NO_ACK},
+	{"fill", required_argument, NULL, OPT_FILL},
 	{"help", no_argument, NULL, OPT_HELP},
 	{0},
 };
@@ -86,7 +88,7 @@ static const char usage[] =
 	"          --expect N --exact --linger SECONDS --timeout SECONDS --echo --ip ADDRESS\n"
 	"guest:    --ring N --regions N --gap --one-file --huge --pairs N --chain N --rx-chain N\n"
 	"          --rx-buffer BYTES --indirect --event-idx --no-mrg --legacy --split-header\n"
-	"          --no-ack\n"
+	"          --no-ack --fill TEXT\n"
 	"other:    --reconnect --interactive\n"
 	"stdin of --interactive: send N MAC | expect N [SECONDS] | run SECONDS | counts | clear |\n"
 	"          hangup | attach | stop | start | reboot | quit\n";
@@ -149,6 +151,9 @@ static bool parse_option(int id, const char *arg, struct vguest_opts *o, bool *s
 	case OPT_INTERACTIVE:
 		o->interactive = true;
 		return true;
+	case OPT_FILL:
+		o->fill = arg;
+		return *arg != '\0';
 	default:
 		return parse_traffic(id, arg, o) || parse_guest(id, arg, &o->guest);
 	}

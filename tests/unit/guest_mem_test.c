@@ -20,7 +20,7 @@
 #include "ports/guest_mem.h"
 #include "ports/sigbus.h"
 
-enum { PAGE = 4096, REGION = 64 * PAGE };
+enum { PAGE = 4096, REGION = 64 * PAGE, HUGE = 2 << 20 };
 
 // cmocka puts a handler of its own in place before each test.
 static void take_sigbus(void)
@@ -331,8 +331,40 @@ static void only_rings_are_in_core_dumps(void **state)
 	assert_true(in_core_dumps(at + 4 * PAGE));
 	assert_true(in_core_dumps(at + 5 * PAGE));
 	assert_false(in_core_dumps(at + 6 * PAGE));
+	guest_mem_dump_none(mem);
+	assert_false(in_core_dumps(at + 4 * PAGE));
+
+	// Neither are the zeros in the place of what went away.
+	take_sigbus();
+	assert_int_equal(ftruncate(fd, 0), 0);
+	*(volatile uint8_t *)at = 1;
+	assert_true(guest_mem_broken(mem));
+	assert_false(in_core_dumps(at));
 	guest_mem_destroy(mem);
 	munmap(at, REGION);
+	close(fd);
+}
+
+// A huge page holds a ring and much else.
+static void rings_in_huge_pages_stay_out(void **state)
+{
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+	struct guest_region_conf conf;
+	struct guest_mem *mem;
+	uint8_t *at = MAP_FAILED;
+
+	if (fd >= 0 && ftruncate(fd, HUGE) == 0)
+		at = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED) {
+		close(fd);
+		skip();
+	}
+	conf = region(0, HUGE, at);
+	assert_int_equal(guest_mem_create(&conf, 1, &mem, NULL), 0);
+	guest_mem_dump_range(mem, at, 4096);
+	assert_false(in_core_dumps(at));
+	guest_mem_destroy(mem);
+	munmap(at, HUGE);
 	close(fd);
 }
 
@@ -347,6 +379,7 @@ int main(void)
 		cmocka_unit_test(threads_may_fault_together),
 		cmocka_unit_test(a_mapping_may_be_watched_twice),
 		cmocka_unit_test(only_rings_are_in_core_dumps),
+		cmocka_unit_test(rings_in_huge_pages_stay_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,21 @@
+/*
+ * Now: the moment that ages and times are counted to.
+ *
+ * Of a process that runs it is this moment, by the cycle counter that all cores share. A process
+ * that is stopped, or the core of one, shows what was true when it stopped: that is the latest
+ * reading of the counter that is found in it, the main thread's, which takes one a second,
+ * or a proc's.
+ */
+#pragma once
+
+#include "debugshell/shell.h"
+
+// Finds out what sh->stopped_tsc has to be; when a command begins, with sh->runs set and the root
+// read.
+void clock_start(struct shell *sh);
+
+// In cycles. 0: not known.
+uint64_t clock_now(const struct shell *sh);
+
+// Row "As of" with the moment as wall clock.
+void clock_print(const struct shell *sh);

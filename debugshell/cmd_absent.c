@@ -1,0 +1,149 @@
+/*
+ * vmq, qosline, extension: objects of the original that this switch has none of. The commands say
+ * so, and show what stands in their place.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "debugshell/cmd.h"
+#include "debugshell/print.h"
+#include "debugshell/walk.h"
+#include "ports/drops.h"
+#include "switch/proc_types.h"
+
+struct queue_totals {
+	unsigned nics;
+	unsigned queues;
+	unsigned unserved;
+	unsigned by_proc[PROC_MAX];
+};
+
+struct drop_total {
+	unsigned reason;
+	uint64_t frames;
+};
+
+static int refuse(const char *what, const char *word, struct why *why);
+static int count_queues(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
+static void print_proc_queues(struct shell *sh, const struct queue_totals *totals);
+static uint64_t count_drops(struct shell *sh, unsigned reason);
+static int add_drops(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
+
+int cmd_vmq(struct shell *sh, int argc, char **argv, struct why *why)
+{
+	struct queue_totals totals = {.nics = 0};
+
+	if (argc > 1)
+		return refuse("VMQ", argv[1], why);
+	printf("\n%-6s%-18s%-9s%-18s%-19s%-6s%-14s%-6s%s\n", "Type", "Address", "QueueId", "vPort",
+	       "MAC", "VLAN", "State", "Proc", "Load");
+	printf("[None]\n\n");
+	walk_ports(sh, count_queues, &totals);
+	print_row("VMQs", "0: no queue of a NIC is given to a port");
+	print_row("Receive queues", "%u of %u NICs, %u of them without a proc", totals.queues,
+		  totals.nics, totals.unserved);
+	print_proc_queues(sh, &totals);
+	return 0;
+}
+
+int cmd_qosline(struct shell *sh, int argc, char **argv, struct why *why)
+{
+	if (argc > 1)
+		return refuse("QoS line", argv[1], why);
+	printf("\n%-8s%-18s%-18s%-12s%-14s%-14s%-12s%s\n", "Type", "Address", "vNic", "Bandwidth",
+	       "ActiveFlows", "ActiveWeight", "SendWindow", "Name");
+	printf("[None]\n\n");
+	print_row("QoS lines", "0: no port's traffic is shaped or weighed");
+	print_row("Dropped", "%lu frames over a limit", count_drops(sh, DROP_Qos));
+	return 0;
+}
+
+int cmd_extension(struct shell *sh, int argc, char **argv, struct why *why)
+{
+	if (argc > 1)
+		return refuse("extension", argv[1], why);
+	printf("\n%-11s%-18s%-18s%-12s%-12s%s\n", "Type", "Address", "vSwitch", "Kind", "State",
+	       "FriendlyName");
+	printf("[None]\n\n");
+	print_row("Extensions", "0 on %u switches: a frame passes the switch's own stages only",
+		  walk_n_vswitches(sh));
+	print_row("Dropped", "%lu frames for want of an extension",
+		  count_drops(sh, DROP_RequiredExtensionMissing));
+	return 0;
+}
+
+static int refuse(const char *what, const char *word, struct why *why)
+{
+	return why_set(why, -ENOENT, "there is no %s '%.100s': this switch has none", what,
+		       print_text(word, strlen(word)).s);
+}
+
+static int count_queues(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg)
+{
+	struct queue_totals *totals = arg;
+	struct vport port;
+	struct vnic nic;
+	struct why why;
+
+	// Damage is told where ports and NICs are listed.
+	if (walk_object(sh, addr, OBJECT_VPORT, &port, &why) < 0 || port.nic == NULL ||
+	    walk_object(sh, tgt_ptr(port.nic), OBJECT_VNIC, &nic, &why) < 0)
+		return 0;
+	totals->nics++;
+	for (unsigned i = 0; i < nic.n_queues && i < VNIC_QUEUES_MAX; i++) {
+		totals->queues++;
+		if (nic.rxq[i].proc < PROC_MAX)
+			totals->by_proc[nic.rxq[i].proc]++;
+		else
+			totals->unserved++;
+	}
+	return 0;
+}
+
+static void print_proc_queues(struct shell *sh, const struct queue_totals *totals)
+{
+	struct proc *proc = aligned_alloc(64, sizeof(*proc));
+	struct why why;
+
+	if (proc == NULL)
+		return;
+	print_section("RECEIVE QUEUES");
+	printf("    %-18s%-8s%-6s%s\n", "Proc", "Number", "Core", "Queues");
+	for (uint32_t i = 0; i < sh->root->n_procs; i++) {
+		tgt_addr addr = tgt_ptr(sh->root->procs[i]);
+
+		if (walk_object(sh, addr, OBJECT_PROC, proc, &why) < 0)
+			walk_trouble(sh, "    ", "PROC", addr, &why);
+		else
+			printf("    %016lx  %-8u%-6u%u\n", addr.v, proc->number, proc->core,
+			       proc->number < PROC_MAX ? totals->by_proc[proc->number] : 0);
+	}
+	if (sh->root->n_procs == 0)
+		printf("    [None]\n");
+	free(proc);
+}
+
+static uint64_t count_drops(struct shell *sh, unsigned reason)
+{
+	struct drop_total total = {.reason = reason};
+
+	walk_ports(sh, add_drops, &total);
+	return total.frames;
+}
+
+static int add_drops(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg)
+{
+	struct drop_total *total = arg;
+	struct vport_stats sum;
+	struct vport port;
+	struct why why;
+
+	if (walk_object(sh, addr, OBJECT_VPORT, &port, &why) < 0 ||
+	    walk_stats(sh, &port, &sum, &why) != 0)
+		return 0;
+	for (unsigned d = 0; d < DROP_DIRECTIONS; d++)
+		total->frames += sum.drops[d][total->reason];
+	return 0;
+}

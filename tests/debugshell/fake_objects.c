@@ -1,0 +1,343 @@
+#include "tests/debugshell/fake_objects.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ports/guest_mem_types.h"
+#include "ports/packet_types.h"
+#include "ports/tap_types.h"
+#include "ports/vhost_types.h"
+#include "ports/vnic_types.h"
+#include "ports/vport_types.h"
+
+static void *make(size_t size, enum object_type type, const char *name, const char *friendly)
+{
+	struct object *obj = fake_memory(size, name);
+
+	obj->magic = OBJECT_MAGIC;
+	obj->type = type;
+	obj->size = size > 65535 ? 0 : (uint16_t)size;
+	obj->refs = 1;
+	snprintf(obj->name, sizeof(obj->name), "%s", name);
+	snprintf(obj->friendly_name, sizeof(obj->friendly_name), "%s", friendly);
+	return obj;
+}
+
+static struct fdb *make_fdb(const char *name, uint32_t n_buckets)
+{
+	struct fdb *fdb = make(sizeof(*fdb), OBJECT_FDB, name, "");
+
+	fdb->n_buckets = n_buckets;
+	fdb->max_stations = n_buckets * FDB_BUCKET_ENTRIES;
+	fdb->ageing_s = 300;
+	fdb->buckets_bytes = n_buckets * sizeof(struct fdb_bucket);
+	fdb->buckets = fake_memory(fdb->buckets_bytes, "buckets");
+	return fdb;
+}
+
+static void add_station(struct fdb *fdb, uint32_t bucket, unsigned entry, uint64_t mac,
+			uint64_t vlan, uint64_t slot, uint64_t flags, uint64_t seen)
+{
+	struct fdb_entry *e = &fdb->buckets[bucket].entries[entry];
+
+	e->key = mac | vlan << 48 | FDB_KEY_USED;
+	e->value = slot | flags << 32 | seen << 40;
+	fdb->stations++;
+}
+
+static struct vswitch *make_switch(const char *name, const char *friendly, const char *id,
+				   const char *device_id)
+{
+	struct vswitch *sw = make(sizeof(*sw), OBJECT_VSWITCH, name, friendly);
+
+	sw->obj.refs = 3;
+	snprintf(sw->id, sizeof(sw->id), "%s", id);
+	snprintf(sw->device_id, sizeof(sw->device_id), "%s", device_id);
+	sw->miniport = make(sizeof(*sw->miniport), OBJECT_MINIPORT, name, "");
+	sw->miniport->vswitch = sw;
+	sw->miniport->state = VMS_EXT_MP_RUNNING;
+	sw->mopen = make(sizeof(*sw->mopen), OBJECT_MOPEN, name, "");
+	sw->mopen->vswitch = sw;
+	sw->mopen->miniport = sw->miniport;
+	sw->mopen->state = VMS_EXT_PT_RUNNING;
+	sw->fdb = make_fdb(name, 16);
+	sw->ports_capacity = 8;
+	sw->ports = fake_memory(sw->ports_capacity * sizeof(sw->ports[0]), "ports");
+	vsw_root.vswitches[vsw_root.n_vswitches++] = sw;
+	return sw;
+}
+
+static struct vport *add_port(struct vswitch *sw, uint16_t id, enum vport_type type,
+			      bool validation, const char *name, const char *friendly)
+{
+	struct vport *port = make(sizeof(*port), OBJECT_VPORT, name, friendly);
+
+	port->vswitch = sw;
+	port->id = id;
+	port->slot = id;
+	port->type = type;
+	port->state = VPORT_STATE_CREATED;
+	port->is_validation = validation;
+	port->created_s = 1401968757;
+	port->n_stats = PROC_MAX + 1;
+	port->stats = fake_memory(port->n_stats * sizeof(port->stats[0]), "stats");
+	sw->ports[sw->n_ports++] = port;
+	sw->obj.refs++;
+	return port;
+}
+
+static void add_nic(struct vport *port, enum vnic_kind kind, enum vnic_state state,
+		    const char *path)
+{
+	static const size_t sizes[] = {
+		[VNIC_VHOST] = sizeof(struct vhost),
+		[VNIC_TAP] = sizeof(struct tap),
+		[VNIC_PACKET] = sizeof(struct packet),
+	};
+	struct vnic *nic = make(sizes[kind], OBJECT_VNIC, port->obj.name, "");
+
+	nic->port = port;
+	nic->kind = kind;
+	nic->state = state;
+	nic->n_queues = 1;
+	nic->mtu = 1500;
+	nic->since_s = 1401968757;
+	nic->rxq[0].proc = 0;
+	snprintf(nic->path, sizeof(nic->path), "%s", path);
+	if (state != VNIC_STATE_CONNECTED)
+		snprintf(nic->why, sizeof(nic->why), "no VM is connected to the socket");
+	port->nic = nic;
+}
+
+// Chains that are as they should be, but for those of the first slots that are outstanding.
+static const struct guest_mem *make_chains(struct virtq_desc *desc, uint16_t *ring, unsigned first)
+{
+	struct virtq_desc *table = fake_memory(4096, "guest");
+	struct guest_mem *mem = fake_memory(sizeof(*mem), "mem");
+
+	for (unsigned i = 0; i < 256; i++) {
+		desc[i] = (struct virtq_desc){
+			.addr = 0x10000 + 2048 * i, .len = 1526, .flags = VIRTQ_DESC_WRITE};
+		ring[i] = (uint16_t)i;
+	}
+	ring[first + 1] = 999;
+	desc[first + 2].flags |= VIRTQ_DESC_NEXT;
+	desc[first + 2].next = (uint16_t)(first + 2);
+	desc[first + 3].len = 0;
+	desc[first + 4].addr = 0x40000000;
+	ring[first + 5] = (uint16_t)first;
+	desc[first + 6] =
+		(struct virtq_desc){.addr = 0x100000, .len = 32, .flags = VIRTQ_DESC_INDIRECT};
+	table[0] = (struct virtq_desc){.addr = 0xff800,
+				       .len = 4096,
+				       .flags = VIRTQ_DESC_WRITE | VIRTQ_DESC_NEXT,
+				       .next = 1};
+	table[1] = (struct virtq_desc){.addr = 0x100800, .len = 4096, .flags = VIRTQ_DESC_WRITE};
+	desc[first + 7].flags |= VIRTQ_DESC_NEXT;
+	desc[first + 7].next = 300;
+	desc[first + 8].flags = 0;
+	desc[255].len = 0;
+	mem->n_regions = 2;
+	// Nothing of the switch's may lie there: it would count as the guest's.
+	mem->regions[0] = (struct guest_region){
+		.size = 0x100000, .host = (uint8_t *)(uintptr_t)0x100000, .sigbus_slot = -1};
+	mem->regions[1] = (struct guest_region){
+		.gpa = 0x100000, .size = 4096, .host = (uint8_t *)table, .sigbus_slot = -1};
+	return mem;
+}
+
+// One ring as a guest has it, and one that broke the rules.
+static void make_rings(struct vhost *v)
+{
+	struct virtq_desc *desc = fake_memory(256 * sizeof(*desc), "desc");
+	struct virtq_avail *avail = fake_memory(sizeof(*avail) + 2 * 256, "avail");
+	struct virtq_used *used = fake_memory(sizeof(*used) + 8 * 256, "used");
+	struct vhost_ring *ring = &v->rings[0];
+
+	v->phase = VHOST_RUNNING;
+	v->peer_pid = 4711;
+	v->connections = 2;
+	v->features = VIRTQ_FEATURE_VERSION_1 | VIRTQ_FEATURE_MRG_RXBUF | VIRTQ_FEATURE_EVENT_IDX;
+	v->negotiated = VIRTQ_FEATURE_VERSION_1 | 1ULL << 63;
+	avail->idx = 300;
+	used->idx = 44;
+	ring->use = VHOST_RING_UP;
+	ring->enabled = 1;
+	ring->attached = 1;
+	ring->q = (struct virtq){.desc = desc,
+				 .avail = avail,
+				 .used = used,
+				 .mem = make_chains(desc, avail->ring, 44),
+				 .size = 256,
+				 .mask = 255,
+				 .hdr_size = 12,
+				 .direction = VIRTQ_TO_GUEST,
+				 .mergeable = 1,
+				 .indirect = 1,
+				 .callfd = 7,
+				 .kickfd = 8,
+				 .last_avail = 290,
+				 .avail_seen = 299,
+				 .last_used = 45,
+				 .signalled = 43};
+	ring = &v->rings[1];
+	ring->breaks = 1;
+	ring->q.broken = VIRTQ_BREAK_HEAD;
+	ring->q.broken_detail = 65535;
+}
+
+// A frame of the burst that 'proc' has in its hands.
+static struct vnbl *add_frame(struct proc *proc, const void *bytes, uint16_t size,
+			      uint16_t frame_size)
+{
+	struct vnbl *v = &proc->burst.frames[proc->burst.n++];
+
+	proc->burst.bytes += frame_size;
+	v->hdr = memcpy(v->safe, bytes, size);
+	v->safe_size = size;
+	v->frame_size = frame_size;
+	v->src_port = proc->port;
+	v->src_port_id = proc->port->id;
+	return v;
+}
+
+static void make_burst(struct proc *proc)
+{
+	static const uint8_t tcp[] = {
+		0x00, 0x15, 0x5d, 0x00, 0x01, 0x02, 0x00, 0x15, 0x5d, 0x00, 0x00, 0x01, 0x08, 0x00,
+		0x45, 0x00, 0x05, 0xdc, 0x12, 0x34, 0x40, 0x00, 0x40, 0x06, 0x00, 0x00, 0xc0, 0xa8,
+		0x00, 0x01, 0xc0, 0xa8, 0x00, 0x02, 0x30, 0x39, 0x00, 0x50, 0x00, 0x00, 0x10, 0x00,
+		0x00, 0x00, 0x20, 0x00, 0x50, 0x18, 0x01, 0xf6, 0x00, 0x00, 0x00, 0x00};
+	static const uint8_t arp[] = {
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x15, 0x5d, 0x00, 0x00, 0x01, 0x08, 0x06,
+		0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x01, 0x00, 0x15, 0x5d, 0x00, 0x00, 0x01,
+		0xc0, 0xa8, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xc0, 0xa8, 0x00, 0x02};
+	struct vnbl *v = add_frame(proc, tcp, sizeof(tcp), 1514);
+
+	v->flags = VNBL_HAS_TAG;
+	v->vlan_tpid = 0x8100;
+	v->vlan_tci = 3 << 13 | 7;
+	v->offload = (struct vnbl_offload){.flags = 1,
+					   .gso_type = 1,
+					   .hdr_len = 54,
+					   .gso_size = 700,
+					   .csum_start = 34,
+					   .csum_offset = 16};
+	v->n_pieces = 1;
+	v->pieces[0] = (struct vnbl_piece){.addr = v->safe, .len = 1514 - sizeof(tcp)};
+	v->dst_slot = 2;
+	v = add_frame(proc, arp, sizeof(arp), sizeof(arp));
+	v->flags = VNBL_DATA_SAFE | VNBL_FLOOD;
+	v->dst_slot = VNBL_DST_FLOOD;
+}
+
+static void make_proc(struct vswitch *sw)
+{
+	struct proc_conf *conf = fake_memory(sizeof(*conf) + 2 * sizeof(conf->rxqs[0]), "conf");
+	struct proc *proc = make(sizeof(*proc), OBJECT_PROC, "proc0", "");
+
+	for (unsigned i = 1; i < 3; i++)
+		conf->rxqs[conf->n_rxqs++] = (struct proc_rxq){
+			.nic = sw->ports[i]->nic, .port = sw->ports[i], .vswitch = sw};
+	proc->conf = conf;
+	proc->stage = PROC_STAGE_EGRESS;
+	proc->port = sw->ports[1];
+	proc->core = 1;
+	make_burst(proc);
+	proc->loops = 1000;
+	proc->frames = 42;
+	snprintf(proc->copy_name, sizeof(proc->copy_name), "avx2");
+	vsw_root.procs[vsw_root.n_procs++] = proc;
+}
+
+void fake_healthy(void)
+{
+	static const char vm[] = "Dynamic Ethernet Switch Port";
+	struct vswitch *sw;
+	struct vport *port;
+
+	sw = make_switch("ext", "External Demo", "AC2DA35C-661A-40AE-82F2-1F62F70DBB2A",
+			 "95141247-9BD1-4449-9223-C402789D94DD");
+	add_port(sw, 0, VPORT_DEFAULT, false, "ext:default", "Internal");
+	port = add_port(sw, 1, VPORT_INTERNAL, false, "ext:internal", "External Demo");
+	add_nic(port, VNIC_TAP, VNIC_STATE_CONNECTED, "vsw-ext");
+	port->stats[0].drops[DROP_IN][DROP_BridgeReserved] = 3;
+	port->stats[1].drops[DROP_IN][DROP_BridgeReserved] = 4;
+	port->stats[0].drops[DROP_OUT][DROP_Resources] = 5;
+	port->stats[0].rx_frames = 100;
+	port->stats[PROC_MAX].rx_frames = 1;
+	port = add_port(sw, 2, VPORT_EXTERNAL, false, "ext:external",
+			"Realtek PCI GBE Family Controller - Virtual Switch_External");
+	add_nic(port, VNIC_PACKET, VNIC_STATE_CONNECTED, "eth1");
+	port = add_port(sw, 3, VPORT_SYNTHETIC, true, "vm3", vm);
+	add_nic(port, VNIC_VHOST, VNIC_STATE_DISCONNECTED, "/run/vsw/vm3.sock");
+	make_rings((struct vhost *)port->nic);
+	add_port(sw, 5, VPORT_SYNTHETIC, false, "vm5", vm);
+	add_port(sw, 4, VPORT_SYNTHETIC, true, "vm4", vm);
+	add_station(sw->fdb, 1, 2, 0x0201005d1500, 0, 2, 0, 0);
+	add_station(sw->fdb, 3, 0, 0x0100005d1500, 7, 1, FDB_ENTRY_STATIC, 0);
+	add_station(sw->fdb, 5, 3, 0x0200005d1500, 7, 77, FDB_ENTRY_STATIC, 0);
+	make_proc(sw);
+
+	sw = make_switch("int", "Internal Demo", "E0BB29CA-1F43-4CAC-8025-BDFDA3FD3825",
+			 "4E700BA5-09D3-41D3-8EA3-B2FCB3AC0741");
+	add_port(sw, 0, VPORT_DEFAULT, false, "int:default", "Internal Demo");
+	add_port(sw, 1, VPORT_INTERNAL, false, "int:internal", "Internal Demo");
+
+	sw = make_switch("priv", "Private Demo", "D48F7DC3-D15D-4A3E-BF98-7E46FB8A1E4D",
+			 "C264D298-D597-4BEE-BB6E-3DF414901E6B");
+	add_port(sw, 0, VPORT_DEFAULT, false, "priv:default", "Private Demo");
+}
+
+void fake_damage(void)
+{
+	struct vswitch *ext = vsw_root.vswitches[0];
+	struct vswitch *internal = vsw_root.vswitches[1];
+	struct vswitch *private = vsw_root.vswitches[2];
+
+	ext->ports[1]->obj.magic = OBJECT_FREED;
+	ext->ports[2] = (struct vport *)(uintptr_t)0x10;
+	ext->ports[3]->obj.magic = 0x12345678;
+	ext->ports[4] = (struct vport *)(void *)ext->miniport;
+	ext->ports[5]->obj.changes = 7;
+	ext->ports[5]->type = 99;
+	memset(ext->ports[5]->obj.friendly_name, 'x', sizeof(ext->ports[5]->obj.friendly_name));
+	memcpy(ext->ports[5]->obj.friendly_name, "\033[2J\302\233\303\244\377", 9);
+	ext->mopen = NULL;
+	atomic_load(&ext->fdb)->n_buckets = 1U << 31;
+	atomic_load(&vsw_root.procs[0]->conf)->n_rxqs = 1U << 20;
+	internal->n_ports = UINT32_MAX;
+	private->ports = (struct vport **)(uintptr_t)0x20;
+	private->obj.changes = 1;
+	vsw_root.vswitches[3] = (struct vswitch *)(uintptr_t)UINTPTR_MAX;
+	vsw_root.n_vswitches = 4;
+}
+
+void fake_stations(uint32_t stations)
+{
+	struct vswitch *sw = vsw_root.vswitches[0];
+	struct fdb *fdb = make_fdb("big", stations / 2 + 1);
+
+	for (uint32_t i = 0; i < stations; i++)
+		add_station(fdb, i / 2, i % 2, i, 0, 1, 0, 0);
+	sw->fdb = fdb;
+}
+
+// Times of a counter of 1 GHz, long before and long after any of this machine's.
+void fake_clock(void)
+{
+	const uint64_t second = 1000000000, start = 1000 * second;
+	struct proc *proc = vsw_root.procs[0];
+	struct fdb *fdb = vsw_root.vswitches[0]->fdb;
+
+	vsw_root.start_s = 1401968757;
+	vsw_root.tsc_hz = second;
+	vsw_root.start_tsc = start;
+	vsw_root.clock_tsc = start + 99 * second;
+	proc->tsc_hz = second;
+	proc->start_tsc = start;
+	proc->stage_tsc = start + 90 * second;
+	proc->last_frame_tsc = start + 100 * second;
+	proc->busy_tsc = 25 * second;
+	add_station(fdb, 7, 0, 0x0301005d1500, 0, 1, 0, 40);
+}

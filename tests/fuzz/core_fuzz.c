@@ -1,0 +1,172 @@
+// Cores: the reader of the file, the root, and every command on what is found there. The input is
+// a list of changes to a small valid core, or, when it begins like an ELF file, a core itself.
+#include <assert.h>
+#include <elf.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "debugshell/shell.h"
+#include "debugshell/target.h"
+#include "ports/vhost_types.h"
+#include "tests/debugshell/fake_core.h"
+#include "tests/debugshell/fake_objects.h"
+
+// One change. 'where' is a place in the core: of its headers and notes, its root, or its arena.
+struct change {
+	uint8_t where;
+	uint8_t how; // bytes as they are, or an address in the arena
+	uint8_t offset[3];
+	uint8_t size; // 1 to 16 bytes, which follow
+};
+
+enum { CHANGE_MAX = 16, CHANGES_MAX = 64 };
+
+static struct fake_core core;
+static int core_file; // a core that is valid between two inputs
+static int raw_file;
+
+static void write_file(int file, const void *bytes, size_t size, size_t at)
+{
+	ssize_t n = pwrite(file, bytes, size, (off_t)at);
+
+	assert(n == (ssize_t)size);
+	(void)n;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	fake_core_make(&core);
+	core_file = memfd_create("core", 0);
+	raw_file = memfd_create("raw", 0);
+	write_file(core_file, core.bytes, core.size, 0);
+	// What commands print and complain of is of no interest.
+	stdout = fopen("/dev/null", "w");
+	stderr = stdout;
+	return 0;
+}
+
+static size_t place(const struct change *c)
+{
+	size_t at = c->offset[0] | (size_t)c->offset[1] << 8 | (size_t)c->offset[2] << 16;
+	size_t root = core.phdrs[FAKE_ROOT].p_offset, arena = core.phdrs[FAKE_ARENA].p_offset;
+
+	switch (c->where % 4) {
+	case 0: // ELF and program headers
+		return at % 256;
+	case 1:
+		return (size_t)(core.notes - core.bytes) + at % 2048;
+	case 2:
+		return root + at % (arena - root - CHANGE_MAX);
+	default:
+		return arena + at % (core.size - arena - CHANGE_MAX);
+	}
+}
+
+// Makes one change, and returns how much of the input it was; 'undo': takes it back.
+static size_t change(const uint8_t *data, size_t size, bool undo)
+{
+	const struct change *c = (const void *)data;
+	const uint8_t *bytes = data + sizeof(*c);
+	size_t n = 1 + c->size % CHANGE_MAX, at = place(c);
+	uint64_t address;
+
+	if (n > size - sizeof(*c))
+		n = size - sizeof(*c);
+	if (undo) {
+		write_file(core_file, core.bytes + at, CHANGE_MAX, at);
+	} else if (c->how % 2 == 1 && n >= 3) {
+		address = core.phdrs[FAKE_ARENA].p_vaddr +
+			  (bytes[0] | (uint64_t)bytes[1] << 8 | (uint64_t)bytes[2] << 16);
+		write_file(core_file, &address, sizeof(address), (at + 7) / 8 * 8);
+	} else {
+		write_file(core_file, bytes, n, at);
+	}
+	return sizeof(*c) + n;
+}
+
+static void change_all(const uint8_t *data, size_t size, bool undo)
+{
+	size_t done = 0;
+
+	for (unsigned i = 0; i < CHANGES_MAX && size - done > sizeof(struct change); i++)
+		done += change(data + done, size - done, undo);
+}
+
+static void run(struct shell *sh, const char *command, const char *argument)
+{
+	char words[2][32];
+	char *argv[] = {words[0], words[1], NULL};
+
+	snprintf(words[0], sizeof(words[0]), "%s", command);
+	snprintf(words[1], sizeof(words[1]), "%s", argument != NULL ? argument : "");
+	shell_run(sh, argument != NULL ? 2 : 1, argv);
+}
+
+// A ring and a frame have no names, but the addresses that they always have.
+static void look_at_parts(struct shell *sh)
+{
+	const struct vport *vm3 = vsw_root.vswitches[0]->ports[3];
+	const struct vhost *vhost = (const struct vhost *)(const void *)vm3->nic;
+	char word[24];
+
+	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++) {
+		snprintf(word, sizeof(word), "%p", (const void *)&vhost->rings[i].q);
+		run(sh, "ring", word);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(word, sizeof(word), "%p",
+			 (const void *)&vsw_root.procs[0]->burst.frames[i]);
+		run(sh, "vnbl", word);
+	}
+}
+
+static void look(int file)
+{
+	static const char *const lists[] = {
+		"vswitch", "vport", "vnic",  "proc", "fdb",  "drops", "miniport", "mopen",
+		"lm",      "lmi",   "where", "ring", "vnbl", "vmq",   "qosline",  "extension"};
+	static const char *const details[][2] = {
+		{"vswitch", "ext"}, {"vport", "vm3"}, {"vnic", "ext:internal"}, {"vnic", "vm3"},
+		{"proc", "0"},      {"fdb", "ext"},   {"fdb", "vm3"},           {"drops", "ext"}};
+	struct target *target;
+	struct shell *sh;
+	char path[32];
+	struct why why;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	if (target_core_open(path, NULL, &target, &why) != 0 ||
+	    shell_open(target, &sh, &why) != 0) {
+		assert(strlen(why.text) > 0);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		run(sh, lists[i], NULL);
+	for (size_t i = 0; i < sizeof(details) / sizeof(details[0]); i++)
+		run(sh, details[i][0], details[i][1]);
+	look_at_parts(sh);
+	shell_close(sh);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size >= SELFMAG && memcmp(data, ELFMAG, SELFMAG) == 0) {
+		int err = ftruncate(raw_file, 0);
+
+		assert(err == 0);
+		(void)err;
+		write_file(raw_file, data, size, 0);
+		look(raw_file);
+		return 0;
+	}
+	change_all(data, size, false);
+	look(core_file);
+	change_all(data, size, true);
+	return 0;
+}
