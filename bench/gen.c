@@ -2,101 +2,110 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
 
-#define LINE       64u
-#define BATCH      32u  // frames worth moving an index for
-#define PATIENCE   16u  // rounds after which fewer are moved as well
-#define TOUCH_MAX  256u // frames worked on before it is the next guest's turn
-#define AHEAD      8u   // frames that the touching guest prefetches
-#define GREET_S    0.005
-#define DRAIN_S    0.2
-#define CLOCK_MASK 127u     // rounds between looks at the clock, less one
-#define LINK_MASK  0x1ffffu // ... and at the connections
+#include "bench/gen_parts.h"
 
-static void round_of_all(struct gen *gen, unsigned patience);
-static unsigned send_frames(struct gen_side *s, bool hurry);
-static void hand_over(struct gen_side *s, unsigned n);
-static void prepare(struct gen_side *s, uint16_t pos);
-static void touch_sent(char *frame, uint32_t length);
-static unsigned receive_frames(struct gen_side *s, bool hurry);
-static unsigned receive_each(struct gen_side *s, unsigned n);
-static int look_at(struct gen_side *s, uint16_t pos, unsigned left);
-static void touch_received(struct gen_side *s, const char *frame, uint32_t length);
-static void check(struct gen_side *s, const char *frame, uint32_t length);
-static void give_back(struct gen_side *s, unsigned n);
-static void show(struct gring *r);
+#define PATIENCE    16u // rounds after which fewer frames than a batch are moved as well
+#define TICK_S      1e-3
+#define CALIBRATE_S 0.05
+#define CLOCK_TRIES 10u
+#define DRAIN_S     0.2  // of silence after which nothing comes any more
+#define STUCK_S     2.0  // ... and with frames that the switch has not taken
+#define SETTLE_S    2.0  // after which what still comes is let be
+#define DRAIN_END_S 10.0 // ... and is lost
+#define AWAY_S      0.01 // of a round in which this thread did not run
+#define CLOCK_MASK  127u // rounds between looks at whether a burst is over, less one
 
-int gen_run(struct gen *gen, double seconds, bool learning)
+static uint64_t read_clocks(double *now_ret);
+static void begin(struct gen *gen, const struct gen_load *load, struct gen_result *res);
+static void begin_side(struct gen_side *s, unsigned rank, unsigned n_senders);
+static bool is_sender(const struct gen *gen, unsigned guest);
+static int run_for(struct gen *gen, double seconds);
+static int tick(struct gen *gen, uint64_t now);
+static bool burst_over(const struct gen *gen);
+static void measure_begin(struct gen *gen);
+static void measure_end(struct gen *gen);
+static bool drain(struct gen *gen);
+static bool untaken(const struct gen *gen);
+static void finish(struct gen *gen, bool drained);
+static void finish_stream(struct gen *gen, unsigned i, bool drained);
+static void add_counts(struct gen *gen, int sign);
+static bool may_mistake_loss(struct gen *gen);
+static uint64_t calls_of(struct guest *g);
+static uint64_t waited_ns(void);
+static uint64_t expected(const struct gen *gen);
+static uint64_t received(const struct gen *gen);
+static uint64_t progress(const struct gen *gen);
+
+int gen_run(struct gen *gen, const struct gen_load *load, struct gen_result *ret)
 {
-	double end = gen_now() + seconds;
+	int err;
 
-	for (unsigned i = 0; i < gen->conf.n_guests; i++)
-		gen->sides[i].sending = learning || !gen->conf.one_way || i % 2 == 0;
-	for (uint64_t round = 0;; round++) {
-		round_of_all(gen, (unsigned)round);
-		if ((round & CLOCK_MASK) != 0)
-			continue;
-		if (gen_now() >= end)
-			return 0;
-		if ((round & LINK_MASK) != 0 || gen->null_running)
-			continue;
-		for (unsigned i = 0; i < gen->conf.n_guests; i++)
-			if (!guest_connected(gen->sides[i].g))
-				return -ENOTCONN;
+	gen_settle(gen);
+	begin(gen, load, ret);
+	// A burst is one from the first frame on.
+	err = load->frames > 0 ? 0 : run_for(gen, load->warm_up_s);
+	if (err == 0) {
+		measure_begin(gen);
+		err = run_for(gen, load->seconds);
+		measure_end(gen);
 	}
-}
-
-int gen_greet(struct gen *gen)
-{
-	double end = gen_now() + gen->conf.timeout_s;
-	double next = 0;
-	unsigned silent = gen->conf.n_guests;
-
-	while (silent > 0) {
-		if (gen_now() > end)
-			return -ETIMEDOUT;
-		bool due = gen_now() > next;
-		next = due ? gen_now() + GREET_S : next;
-		silent = 0;
-		for (unsigned i = 0; i < gen->conf.n_guests; i++) {
-			struct gen_side *s = &gen->sides[i];
-			silent += s->received == 0;
-			receive_frames(s, true);
-			if (due && (uint16_t)(s->tx->avail_idx - s->tx->used->idx) < s->slots)
-				hand_over(s, 1);
-		}
-	}
-	gen_drain(gen);
-	for (unsigned i = 0; i < gen->conf.n_guests; i++) {
-		struct gen_side *s = &gen->sides[i];
-		s->received = 0;
-		s->samples = 0;
-		s->bad = s->foreign = 0;
-		s->next_number = 0;
-		s->track = (struct tframe_track){0};
-	}
-	return 0;
-}
-
-void gen_drain(struct gen *gen)
-{
-	double quiet = gen_now() + DRAIN_S;
-	uint64_t seen = 0;
-
 	for (unsigned i = 0; i < gen->conf.n_guests; i++)
 		gen->sides[i].sending = false;
-	while (gen_now() < quiet) {
-		uint64_t now = 0;
-		round_of_all(gen, 0);
-		for (unsigned i = 0; i < gen->conf.n_guests; i++)
-			now += gen->sides[i].received;
-		if (now != seen)
-			quiet = gen_now() + DRAIN_S;
-		seen = now;
+	finish(gen, load->drain && drain(gen));
+	gen->load = NULL;
+	gen->res = NULL;
+	gen->quiet = true;
+	return err;
+}
+
+uint64_t gen_round(struct gen *gen, uint64_t round)
+{
+	uint64_t now = __rdtsc();
+	bool hurry = round % PATIENCE == 0 || (gen->load && gen->load->pps > 0);
+	unsigned moved = 0;
+
+	if (gen->measuring)
+		hist_add(&gen->res->gaps,
+			 (uint64_t)((double)(int64_t)(now - gen->last_tsc) * gen->ns_per_tsc));
+	for (unsigned i = 0; i < gen->conf.n_guests; i++) {
+		struct gen_side *s = &gen->sides[i];
+		moved += gen_receive(s, now, hurry);
+		moved += gen_send(s, now, hurry);
 	}
+	gen->linked = false;
+	gen->idle_tsc += gen->idle ? now - gen->last_tsc : 0;
+	gen->idle = moved == 0;
+	gen->last_tsc = now;
+	return now;
+}
+
+void gen_settle(struct gen *gen)
+{
+	double now = gen_now();
+	double end = now + SETTLE_S;
+	double quiet = now + DRAIN_S;
+
+	if (gen->settled)
+		return;
+	gen->quiet = true;
+	for (; now < quiet && now < end && !gen_stopped(gen); now = gen_now()) {
+		for (unsigned i = 0; i < gen->conf.n_guests; i++) {
+			struct gen_side *s = &gen->sides[i];
+			uint64_t before = s->own;
+			gen_receive(s, 0, true);
+			gen_take_back(s);
+			// What others send never ends.
+			if (s->own != before)
+				quiet = gen_now() + DRAIN_S;
+		}
+	}
+	gen->settled = true;
 }
 
 double gen_now(void)
@@ -105,6 +114,22 @@ double gen_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double gen_tsc_hz(void)
+{
+	static double hz;
+
+	if (hz == 0) {
+		double from_s = 0, to_s = 0;
+		uint64_t from = read_clocks(&from_s);
+		uint64_t to;
+		do
+			to = read_clocks(&to_s);
+		while (to_s - from_s < CALIBRATE_S);
+		hz = (double)(to - from) / (to_s - from_s);
+	}
+	return hz;
 }
 
 int gen_pin(int core)
@@ -116,260 +141,352 @@ int gen_pin(int core)
 	return pthread_setaffinity_np(pthread_self(), sizeof(set), &set) ? -EINVAL : 0;
 }
 
-void gen_mac(unsigned guest, uint32_t k, uint8_t mac_ret[6])
+// Both clocks at the same moment: the closest of several tries, for a thread may be interrupted.
+static uint64_t read_clocks(double *now_ret)
 {
-	mac_ret[0] = 0x02;
-	mac_ret[1] = 0x67;
-	mac_ret[2] = (uint8_t)guest;
-	mac_ret[3] = (uint8_t)(k >> 16);
-	mac_ret[4] = (uint8_t)(k >> 8);
-	mac_ret[5] = (uint8_t)k;
+	uint64_t closest = UINT64_MAX;
+	uint64_t tsc = 0;
+
+	for (unsigned i = 0; i < CLOCK_TRIES; i++) {
+		uint64_t before = __rdtsc();
+		double now = gen_now();
+		uint64_t after = __rdtsc();
+		if (after - before >= closest)
+			continue;
+		closest = after - before;
+		tsc = before + closest / 2;
+		*now_ret = now;
+	}
+	return tsc;
 }
 
-static void round_of_all(struct gen *gen, unsigned round)
+static void begin(struct gen *gen, const struct gen_load *load, struct gen_result *res)
 {
-	bool hurry = round % PATIENCE == 0;
-	unsigned moved = 0;
+	unsigned n_senders = 0, rank = 0;
+
+	memset(res, 0, sizeof(*res));
+	hist_clear(&res->latency);
+	hist_clear(&res->gaps);
+	gen->load = load;
+	gen->res = res;
+	gen->quiet = false;
+	gen->settled = false;
+	gen->latency_tsc = UINT64_MAX;
+	gen->measured_tsc = UINT64_MAX;
+	gen->reconnects = 0;
+	gen_place_addresses(gen, load->pps > 0 || load->frames > 0);
+	for (unsigned i = 0; i < gen->conf.n_streams; i++) {
+		gen->streams[i].handed = 0;
+		gen_reset_tracks(gen, &gen->streams[i]);
+	}
+	for (unsigned i = 0; i < gen->conf.n_guests; i++)
+		n_senders += is_sender(gen, i);
+	gen->start_tsc = __rdtsc();
+	gen->last_tsc = gen->start_tsc;
+	for (unsigned i = 0; i < gen->conf.n_guests; i++) {
+		begin_side(&gen->sides[i], rank, n_senders);
+		rank += gen->sides[i].sending;
+	}
+}
+
+static void begin_side(struct gen_side *s, unsigned rank, unsigned n_senders)
+{
+	const struct gen_load *load = s->gen->load;
+
+	s->n = (struct gen_counts){0};
+	s->sending = is_sender(s->gen, s->number);
+	s->per_tsc = load->frames > 0 || !s->sending ? 0 : load->pps / n_senders / gen_tsc_hz();
+	s->phase = s->sending ? (double)rank / n_senders : 0;
+	s->schedule = 0;
+	s->burst = s->sending ? load->frames : 0;
+	s->take_per_tsc = load->rx_pps[s->number] / gen_tsc_hz();
+	s->may_take = 0;
+	s->take_tsc = s->gen->start_tsc;
+	s->sample.left = 0;
+	s->timed = load->latency_of == 0 || (load->latency_of >> s->number & 1);
+}
+
+static bool is_sender(const struct gen *gen, unsigned guest)
+{
+	bool chosen = gen->load->senders == 0 || (gen->load->senders >> guest & 1);
+
+	return chosen && gen->sides[guest].slots[0].stream != GEN_NO_STREAM;
+}
+
+static int run_for(struct gen *gen, double seconds)
+{
+	uint64_t end = __rdtsc() + (uint64_t)(seconds * gen_tsc_hz());
+	uint64_t step = (uint64_t)(TICK_S * gen_tsc_hz());
+	uint64_t next = gen->last_tsc + step;
+
+	for (uint64_t round = 0;; round++) {
+		uint64_t now = gen_round(gen, round);
+		if (now >= end)
+			return 0;
+		if (gen->load->frames > 0 && (round & CLOCK_MASK) == 0 && burst_over(gen))
+			return 0;
+		if (now < next)
+			continue;
+		int ret = tick(gen, now);
+		if (ret < 0)
+			return ret;
+		next = now + step;
+	}
+}
+
+// Its own time is none of the host's stalls.
+static int tick(struct gen *gen, uint64_t now)
+{
+	const struct gen_load *load = gen->load;
+	double elapsed = gen->measuring ? (double)(now - gen->measured_tsc) / gen_tsc_hz() : 0;
+	unsigned guest;
+	int ret = gen_check_links(gen, &guest);
+
+	if (ret == 0 && load->tick && !load->tick(load->arg, elapsed))
+		ret = -ECANCELED;
+	gen->last_tsc = __rdtsc();
+	return ret;
+}
+
+static bool burst_over(const struct gen *gen)
+{
+	for (unsigned i = 0; i < gen->conf.n_guests; i++)
+		if (gen->sides[i].burst > 0)
+			return false;
+	return received(gen) >= expected(gen);
+}
+
+static void measure_begin(struct gen *gen)
+{
+	add_counts(gen, -1);
+	for (unsigned i = 0; i < gen->conf.n_streams; i++) {
+		struct gen_stream *st = &gen->streams[i];
+		for (unsigned k = 0; k < gen_n_tracks(gen, st); k++) {
+			struct gen_track *t = &st->tracks[k];
+			t->missing_before = t->next - t->received;
+			t->longest_tsc = 0;
+			t->last_tsc = gen->last_tsc;
+		}
+	}
+	gen->idle_tsc = 0;
+	gen->idle = false;
+	// What is due was reckoned up to the last round, so the time measured begins and ends with
+	// one.
+	gen->measured_tsc = gen->last_tsc;
+	gen->last_tsc = __rdtsc();
+	gen->latency_tsc = gen->load->latency ? gen->last_tsc : UINT64_MAX;
+	gen->measuring = true;
+}
+
+static void measure_end(struct gen *gen)
+{
+	struct gen_result *res = gen->res;
+	uint64_t now = __rdtsc();
+	double cycles = (double)(gen->last_tsc - gen->measured_tsc);
+
+	gen->measuring = false;
+	add_counts(gen, 1);
+	res->seconds = cycles / gen_tsc_hz();
+	res->idle_pct = 100 * (double)gen->idle_tsc / cycles;
+	res->waited_pct = 100 * (double)gen->waited_ns / 1e9 / res->seconds;
+	if (!gen->walk)
+		res->received_bytes = (uint64_t)((double)res->received * gen->mean_size);
+	for (unsigned i = 0; i < gen->conf.n_streams; i++) {
+		const struct gen_stream *st = &gen->streams[i];
+		uint64_t longest = 0;
+		for (unsigned k = 0; k < gen_n_tracks(gen, st); k++) {
+			const struct gen_track *t = &st->tracks[k];
+			if (k == st->conf.from && st->conf.to == GEN_TO_ALL)
+				continue;
+			longest = t->longest_tsc > longest ? t->longest_tsc : longest;
+			longest = now - t->last_tsc > longest ? now - t->last_tsc : longest;
+		}
+		if (gen->sides[st->conf.from].sending && st->n_slots > 0 && gen->conf.kind)
+			res->streams[i].longest_gap_s = (double)longest / gen_tsc_hz();
+	}
+}
+
+// What is measured is the difference between its end (sign 1) and its beginning (-1).
+static void add_counts(struct gen *gen, int sign)
+{
+	struct gen_result *res = gen->res;
+	uint64_t one = (uint64_t)sign;
+
+	for (unsigned i = 0; i < gen->conf.n_guests; i++) {
+		const struct gen_side *s = &gen->sides[i];
+		res->due += one * s->n.due;
+		res->skipped += one * s->n.skipped;
+		res->handed += one * s->n.handed;
+		res->refused += one * s->n.refused;
+		res->taken += one * s->n.taken;
+		res->received += one * s->n.received;
+		res->received_bytes += one * s->n.received_bytes;
+		res->guest_taken[i] += one * s->n.taken;
+		res->guest_received[i] += one * s->n.received;
+		res->kicks += one * guest_kicks(s->g);
+		res->calls += one * calls_of(s->g);
+	}
+	for (unsigned i = 0; i < gen->conf.n_streams; i++) {
+		const struct gen_stream *st = &gen->streams[i];
+		res->streams[i].handed += one * st->handed;
+		for (unsigned k = 0; k < gen_n_tracks(gen, st); k++) {
+			res->streams[i].received += one * st->tracks[k].received;
+			res->streams[i].late += one * st->tracks[k].late;
+		}
+	}
+	gen->waited_ns += one * waited_ns();
+}
+
+// Receives what is still under way, until all has come or nothing comes any more. False: stopped
+// before that, so that it is not known what is lost.
+static bool drain(struct gen *gen)
+{
+	double now = gen_now();
+	double began = now;
+	double moved_at = now;
+	uint64_t seen = progress(gen);
+	bool stopped = false;
+
+	gen->draining = true;
+	while (received(gen) < expected(gen)) {
+		double before = now;
+		gen_round(gen, 0);
+		now = gen_now();
+		if (progress(gen) != seen)
+			moved_at = now;
+		else if (now - before > AWAY_S)
+			moved_at += now - before; // it was us who were silent
+		if (now - moved_at > (untaken(gen) ? STUCK_S : DRAIN_S) ||
+		    now - began > DRAIN_END_S)
+			break;
+		// Most often all comes at once, even after the wish to stop.
+		stopped = now - began > DRAIN_S && gen_stopped(gen);
+		if (stopped)
+			break;
+		seen = progress(gen);
+	}
+	gen->draining = false;
+	gen->settled = true;
+	return !stopped;
+}
+
+// A switch that is kept from running loses nothing of what still lies in the rings.
+static bool untaken(const struct gen *gen)
+{
+	for (unsigned i = 0; i < gen->conf.n_guests; i++)
+		if (gen->sides[i].up && gen->sides[i].n.taken < gen->sides[i].n.handed)
+			return true;
+	return false;
+}
+
+static void finish(struct gen *gen, bool drained)
+{
+	struct gen_result *res = gen->res;
+	uint64_t static_late = 0;
+
+	res->reconnects = gen->reconnects;
+	res->total_expected = expected(gen);
+	res->total_received = received(gen);
+	if (drained && res->total_expected > res->total_received)
+		res->lost = res->total_expected - res->total_received;
+	for (unsigned i = 0; i < gen->conf.n_guests; i++) {
+		const struct gen_side *s = &gen->sides[i];
+		res->total_handed += s->n.handed;
+		res->refused += s->burst;
+		res->due += is_sender(gen, i) ? gen->load->frames : 0;
+		res->checked += s->n.checked;
+		res->bad += s->n.bad;
+		res->disorder += s->n.disorder;
+		res->foreign += s->n.foreign;
+		res->guest_foreign[i] = s->n.foreign;
+		static_late += s->n.late;
+	}
+	for (unsigned i = 0; i < gen->conf.n_streams; i++)
+		finish_stream(gen, i, drained);
+	if (!may_mistake_loss(gen))
+		res->late += static_late;
+}
+
+static void finish_stream(struct gen *gen, unsigned i, bool drained)
+{
+	const struct gen_stream *st = &gen->streams[i];
+	int64_t lost = 0;
+
+	for (unsigned k = 0; k < gen_n_tracks(gen, st); k++) {
+		const struct gen_track *t = &st->tracks[k];
+		gen->res->late += t->late;
+		if (k == st->conf.from && st->conf.to == GEN_TO_ALL)
+			continue;
+		lost += (int64_t)((drained ? st->handed : t->next) - t->received);
+		lost -= (int64_t)t->missing_before;
+	}
+	gen->res->streams[i].lost = lost > 0 ? (uint64_t)lost : 0;
+}
+
+// Whether so much was lost that the numbers of static frames may have gone round.
+static bool may_mistake_loss(struct gen *gen)
+{
+	uint64_t under_way = 0;
+	unsigned fewest = GRING_MAX_SIZE;
 
 	for (unsigned i = 0; i < gen->conf.n_guests; i++) {
 		struct gen_side *s = &gen->sides[i];
-		moved += receive_frames(s, hurry);
-		moved += send_frames(s, hurry);
+		under_way += (uint16_t)(s->tx->avail_idx - s->tx_done) + gen_arrived(s);
+		fewest = s->n_slots < fewest ? s->n_slots : fewest;
 	}
-	uint64_t now = __builtin_ia32_rdtsc();
-	gen->idle_tsc += moved == 0 ? now - gen->last_tsc : 0;
-	gen->last_tsc = now;
+	return expected(gen) > received(gen) + under_way + fewest / 2;
 }
 
-// Whatever the switch has finished goes out again at once.
-static unsigned send_frames(struct gen_side *s, bool hurry)
+static uint64_t calls_of(struct guest *g)
 {
-	struct gring *r = s->tx;
-	uint16_t used = __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE);
-	uint16_t done = (uint16_t)(used - s->tx_done);
+	uint64_t n;
 
-	if (s->conf->verify)
-		for (uint16_t p = s->tx_done; p != used; p++)
-			s->disorder += r->used->ring[p & (r->size - 1)].id !=
-				       r->avail->ring[p & (r->size - 1)];
-	s->sent += done;
-	s->tx_done = used;
-	if (!s->sending)
+	for (unsigned i = 0; i < g->n_queues; i++)
+		if (read(g->queues[i].ring.call_fd, &n, sizeof(n)) == sizeof(n))
+			g->calls += n;
+	return g->calls;
+}
+
+// Time for which this thread was ready to run and did not get a processor.
+static uint64_t waited_ns(void)
+{
+	uint64_t ran, waited = 0;
+	FILE *f = fopen("/proc/thread-self/schedstat", "re");
+
+	if (!f)
 		return 0;
-	uint16_t in_flight = (uint16_t)(r->avail_idx - used);
-	unsigned room = s->slots - in_flight;
-	if (in_flight > s->slots) { // the switch completed what it never got
-		s->disorder++;
-		return 0;
-	}
-	if (s->conf->verify) {
-		// What is under way must fit the receiver's ring, whatever the switch does.
-		uint64_t under_way = s->next_number - s->peer->received;
-		uint64_t limit = under_way < s->window ? s->window - under_way : 0;
-		room = room < limit ? room : (unsigned)limit;
-	}
-	if (room == 0 || (room < BATCH && !hurry))
-		return 0;
-	room = room < TOUCH_MAX ? room : TOUCH_MAX;
-	hand_over(s, room);
-	return room;
+	if (fscanf(f, "%lu %lu", &ran, &waited) != 2)
+		waited = 0;
+	fclose(f);
+	return waited;
 }
 
-static void hand_over(struct gen_side *s, unsigned n)
-{
-	struct gring *r = s->tx;
-
-	if (s->conf->touch || s->conf->verify || s->conf->macs > s->slots)
-		for (unsigned i = 0; i < n; i++)
-			prepare(s, (uint16_t)(r->avail_idx + i));
-	r->avail_idx = (uint16_t)(r->avail_idx + n);
-	show(r);
-}
-
-static void prepare(struct gen_side *s, uint16_t pos)
-{
-	unsigned slot = pos & (s->slots - 1);
-	char *frame = s->frames[slot];
-
-	if (s->conf->verify) {
-		struct tframe_info info = {
-			.stream = s->number, .number = s->next_number, .length = s->lengths[slot]};
-		uint32_t k = s->next_number++ % s->conf->macs;
-		gen_mac(s->peer->number, k, info.dst);
-		gen_mac(s->number, k, info.src);
-		tframe_build(&info, frame);
-		return;
-	}
-	if (s->conf->macs > s->slots) {
-		gen_mac(s->peer->number, s->next_mac, (uint8_t *)frame);
-		gen_mac(s->number, s->next_mac, (uint8_t *)frame + 6);
-		s->next_mac = s->next_mac + 1 == s->conf->macs ? 0 : s->next_mac + 1;
-	}
-	if (s->conf->touch) {
-		__builtin_prefetch(s->frames[(slot + AHEAD) & (s->slots - 1)], 1);
-		touch_sent(frame, s->lengths[slot]);
-	}
-}
-
-// Dirties each line of the frame without changing what it says.
-static void touch_sent(char *frame, uint32_t length)
-{
-	for (uint32_t at = 0; at + 8 <= length; at += LINE) {
-		volatile uint64_t *word = (volatile uint64_t *)(void *)(frame + at);
-		*word = *word;
-	}
-}
-
-static unsigned receive_frames(struct gen_side *s, bool hurry)
-{
-	struct gring *r = s->rx;
-	uint16_t used = __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE);
-	unsigned n = (uint16_t)(used - r->used_seen);
-
-	if (n == 0 || (n < BATCH && !hurry))
-		return 0;
-	if (n > r->size) { // more than was posted
-		s->disorder++;
-		return 0;
-	}
-	n = n < TOUCH_MAX || !s->conf->touch ? n : TOUCH_MAX;
-	if (s->conf->touch || s->conf->verify || s->conf->rx_buffer)
-		return receive_each(s, n);
-	if (s->until_sample < n) {
-		look_at(s, (uint16_t)(r->used_seen + s->until_sample), 1);
-		s->until_sample += GEN_SAMPLE_EVERY;
-	}
-	s->until_sample -= n;
-	s->received += n;
-	give_back(s, n);
-	return n;
-}
-
-// Walks frame by frame; a frame may lie in several buffers.
-static unsigned receive_each(struct gen_side *s, unsigned n)
-{
-	unsigned done = 0;
-
-	while (done < n) {
-		int used = look_at(s, (uint16_t)(s->rx->used_seen + done), n - done);
-		if (used == 0)
-			break;
-		done += (unsigned)used;
-		s->received++;
-	}
-	give_back(s, done);
-	return done;
-}
-
-// Returns how many buffers the frame at 'pos' takes, 0 when not all of them are here.
-static int look_at(struct gen_side *s, uint16_t pos, unsigned left)
-{
-	static char whole[GUEST_MAX_FRAME];
-	const struct gring *r = s->rx;
-	const struct vring_used_elem *e = &r->used->ring[pos & (r->size - 1)];
-	const unsigned head = sizeof(struct virtio_net_hdr_mrg_rxbuf);
-	const char *buffer = s->buffers[pos & (r->size - 1)];
-	const struct virtio_net_hdr_mrg_rxbuf *hdr = (const void *)buffer;
-	uint32_t length = e->len;
-	unsigned n = hdr->num_buffers;
-	bool sample;
-
-	if (e->id != (pos & (r->size - 1)) || length < head || length > s->buffer_size || n == 0 ||
-	    n > r->size) {
-		s->disorder++;
-		return 1;
-	}
-	if (n > left && s->conf->rx_buffer)
-		return 0;
-	sample = s->conf->verify || !s->conf->touch || s->samples * GEN_SAMPLE_EVERY <= s->received;
-	length -= head;
-	if (n == 1) {
-		s->received_bytes += length;
-		if (sample)
-			check(s, buffer + head, length);
-		if (s->conf->touch) {
-			__builtin_prefetch(s->buffers[(pos + AHEAD) & (r->size - 1)]);
-			touch_received(s, buffer, length + head);
-		}
-		return 1;
-	}
-	memcpy(whole, buffer + head, length);
-	for (unsigned i = 1; i < n; i++) {
-		uint16_t at = (pos + i) & (uint16_t)(r->size - 1);
-		uint32_t more = r->used->ring[at].len;
-		if (r->used->ring[at].id != at || more > s->buffer_size ||
-		    length + more > sizeof(whole)) {
-			s->disorder++;
-			return (int)n;
-		}
-		memcpy(whole + length, s->buffers[at], more);
-		length += more;
-	}
-	s->received_bytes += length;
-	if (sample)
-		check(s, whole, length);
-	return (int)n;
-}
-
-static void touch_received(struct gen_side *s, const char *frame, uint32_t length)
+static uint64_t expected(const struct gen *gen)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t at = 0; at + 8 <= length; at += LINE) {
-		uint64_t word;
-		memcpy(&word, frame + at, sizeof(word));
-		sum += word;
-	}
-	s->marker += sum;
+	for (unsigned i = 0; i < gen->conf.n_guests; i++)
+		sum += gen->sides[i].n.expected;
+	return sum;
 }
 
-static void check(struct gen_side *s, const char *frame, uint32_t length)
+static uint64_t received(const struct gen *gen)
 {
-	struct tframe_info info;
-	uint8_t dst[6], src[6];
+	uint64_t sum = 0;
 
-	s->samples++;
-	switch (tframe_check(frame, length, &info)) {
-	case TFRAME_FOREIGN:
-		s->foreign++;
-		return;
-	case TFRAME_DAMAGED:
-		s->bad++;
-		return;
-	case TFRAME_GOOD:
-		break;
-	}
-	if (info.stream != s->peer->number) {
-		s->foreign++;
-		return;
-	}
-	uint32_t k = (uint32_t)info.dst[3] << 16 | (uint32_t)info.dst[4] << 8 | info.dst[5];
-	gen_mac(s->number, k, dst);
-	gen_mac(s->peer->number, k, src);
-	if (k >= s->conf->macs || memcmp(dst, info.dst, 6) != 0 || memcmp(src, info.src, 6) != 0)
-		s->bad++;
-	if (s->conf->verify) {
-		tframe_note(&s->track, info.number);
-		if (k != info.number % s->conf->macs)
-			s->bad++;
-	}
+	for (unsigned i = 0; i < gen->conf.n_guests; i++)
+		sum += gen->sides[i].n.received;
+	return sum;
 }
 
-static void give_back(struct gen_side *s, unsigned n)
+// Of what this run sent: what others send is no reason to wait on.
+static uint64_t progress(const struct gen *gen)
 {
-	struct gring *r = s->rx;
+	uint64_t sum = 0;
 
-	if (n == 0)
-		return;
-	r->used_seen = (uint16_t)(r->used_seen + n);
-	r->avail_idx = (uint16_t)(r->avail_idx + n);
-	show(r);
-}
-
-static void show(struct gring *r)
-{
-	__atomic_store_n(&r->avail->idx, r->avail_idx, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!(__atomic_load_n(&r->used->flags, __ATOMIC_RELAXED) & VRING_USED_F_NO_NOTIFY))
-		gring_kick(r);
+	for (unsigned i = 0; i < gen->conf.n_guests; i++) {
+		const struct gen_counts *n = &gen->sides[i].n;
+		sum += n->taken + n->received;
+	}
+	return sum;
 }

@@ -1,4 +1,4 @@
-# bash completion for vswctl(8), vswd(8) and vswsh(1)
+# bash completion for vswctl(8), vswd(8), vswsh(1) and vswbench(1)
 
 _vswctl_names() {
 	local kind=$1
@@ -82,6 +82,28 @@ _vswsh() {
 	esac
 }
 
+# Tests and options are those that the program's help names.
+_vswbench() {
+	local help test=
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	--guest)
+		mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+		return
+		;;
+	--size) _vswctl_complete "64 512 1518 9000 imix"; return ;;
+	--watch) _vswctl_complete "$(pidof vswd)"; return ;;
+	esac
+	((COMP_CWORD < 2)) || test=${COMP_WORDS[1]}
+	case $test in -*) test= ;; esac
+	help=$(vswbench ${test:+"$test"} --help 2>/dev/null)
+	if [[ ${COMP_WORDS[COMP_CWORD]} == -* || -n $test ]]; then
+		_vswctl_complete "$(grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+' <<<"$help" | grep -oE -- '--[a-z-]+')"
+	else
+		_vswctl_complete "$(sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p' <<<"$help")"
+	fi
+}
+
 complete -F _vswctl vswctl
+complete -F _vswbench vswbench
 complete -F _vswd vswd
 complete -F _vswsh vswsh

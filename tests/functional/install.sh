@@ -8,12 +8,12 @@ DESTDIR=$D meson install -C "$build" --no-rebuild --quiet >"$T/install.log" 2>&1
 prefix=$(meson introspect --buildoptions "$build" | jq -r '.[] | select(.name == "prefix") | .value')
 P=$D$prefix
 
-for file in sbin/vswd bin/vswctl bin/vswsh share/man/man8/vswd.8 share/man/man8/vswctl.8 \
-	share/man/man1/vswsh.1 share/bash-completion/completions/{vswctl,vswd,vswsh} \
+for file in sbin/vswd bin/vswctl bin/vswsh bin/vswbench share/man/man8/vswd.8 share/man/man8/vswctl.8 \
+	share/man/man1/{vswsh,vswbench}.1 share/bash-completion/completions/{vswctl,vswd,vswsh,vswbench} \
 	lib/systemd/system/vswd.service lib/sysusers.d/vsw.conf lib/tmpfiles.d/vsw.conf; do
 	[[ -s $P/$file || -s $P/$file.gz ]] || fail "$prefix/$file is not installed"
 done
-for program in sbin/vswd bin/vswctl bin/vswsh; do
+for program in sbin/vswd bin/vswctl bin/vswsh bin/vswbench; do
 	[[ -x $P/$program ]] || fail "$program cannot be run"
 	"$P/$program" --help >"$T/out" 2>&1 || "$P/$program" -h >"$T/out" 2>&1 || fail "$program -h"
 	grep -qi usage "$T/out" || fail "$program has no usage text"
@@ -67,12 +67,15 @@ complete_words() { # WORD...: what is offered for the last word
 		source "$1"
 		shift
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
-		_vswctl
+		"_$1"
 		echo "${COMPREPLY[*]}"' _ "$P/share/bash-completion/completions/vswctl" "$@"
 }
 equal "$(complete_words vswctl po)" port "completion of 'po'"
 equal "$(complete_words vswctl switch '')" "add set remove" "completion of verbs"
 equal "$(complete_words vswctl -r "$RUN" switch remove '')" lab "completion of a switch's name"
+
+equal "$(complete_words vswbench thr)" throughput "completion of a test's name"
+equal "$(complete_words vswbench soak --inter)" --interval "completion of an option"
 
 # systemd takes the unit and the other two.
 if command -v systemd-analyze >/dev/null; then

@@ -5,7 +5,7 @@ source "$(dirname "$0")/lib.sh"
 
 source_dir=${VSW_SOURCE:-$tests/..}
 readme=$source_dir/README.md
-export PATH=$build/switch:$build/debugshell:$PATH
+export PATH=$build/switch:$build/debugshell:$build/bench:$PATH
 
 # The commands of all shell blocks, lines that go on joined.
 blocks() { awk '/^```sh/ { on = 1; next } /^```/ { on = 0 } on' "$readme" | sed -e ':a' -e '/\\$/N; s/\\\n */ /; ta'; }
@@ -20,7 +20,12 @@ while IFS= read -r line; do
 	ran=$((ran + 1))
 	case $line in
 	"./lab "*)
-		"$source_dir/lab" help | grep -q "^  ${line#./lab }" || fail "lab has no such verb: $line"
+		read -r _ verb _ <<<"$line"
+		"$source_dir/lab" help | grep -q "^  $verb" || fail "lab has no such verb: $line"
+		;;
+	bench/compare*)
+		# compare.sh runs it.
+		[[ -x $source_dir/${line%% *} ]] || fail "there is no such script: $line"
 		;;
 	meson* | ninja*) ;;
 	"vswd &")

@@ -9,6 +9,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct cpuwait_thread {
+	pid_t tid;
+	uint64_t ran_ns;    // since it was started
+	uint64_t waited_ns; // ready, without a processor
+};
+
+/** The threads of process 'pid', at most 'max' of them; returns how many, 0 when it is gone. */
+unsigned cpuwait_threads(pid_t pid, struct cpuwait_thread *threads, unsigned max);
+
 /**
  * Of the thread of process 'pid' that ran longest, since it was started; 0 when it cannot be
  * read. That is the one that polls.

@@ -42,7 +42,7 @@ struct gring {
 	uint16_t avail_idx; // what we last published
 	uint16_t kick_idx;  // avail_idx at the last decision whether to kick
 	uint16_t used_seen; // how far we have looked at the used ring
-	uint16_t base;      // where the device is to begin when it is started
+	uint32_t base;      // where the device is to begin when it is started
 
 	// Driver's own books, 'size' entries each; indexed by head descriptor.
 	uint16_t *free; // stack of free descriptors

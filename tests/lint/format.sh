@@ -8,7 +8,7 @@ complain "clang-format -i FILE" < <(
 		grep -E 'error:' || :)
 
 complain "no spaces at the end of a line" < <(
-	sources '*.c' '*.h' '*.sh' '*.py' 'meson.build' '*.md' | cat - <(ls lab README.md 2>/dev/null) |
+	sources '*.c' '*.h' '*.sh' '*.py' 'meson.build' '*.md' | cat - <(ls lab bench/compare README.md 2>/dev/null) |
 		xargs grep -nE '[[:space:]]+$' || :)
 
 finish

@@ -8,41 +8,39 @@
 #include <cmocka.h>
 
 #include "ports/vnbl.h"
-#include "ports/vnic_ops.h"
+#include "ports/vnic.h"
 #include "ports/vport.h"
 #include "switch/egress.h"
 #include "switch/ingress.h"
+#include "tests/fake_nic.h"
 #include "tests/unit/eal.h"
 
 enum { PORTS = 8, LOG = 256, FRAME_MAX = 1514 };
 
-struct fake_nic {
-	struct vnic nic;
-	unsigned n_sent;
+// What a port's NIC was sent.
+struct sent {
+	unsigned n;
 	unsigned calls;
 	unsigned safe;
-	uint8_t sent[LOG]; // the last byte of each frame
+	uint8_t marks[LOG]; // the last byte of each frame
 };
 
 static struct fake_nic *nics[PORTS];
+static struct sent sent[PORTS];
 static struct vport *ports[PORTS];
 static struct vswitch_map map;
 static struct vnbl_burst burst;
 
-static void fake_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], unsigned n,
-		    struct vport_stats *st)
+static void write_down(struct fake_nic *fake, struct vnbl *const frames[], unsigned n)
 {
-	struct fake_nic *fake = (struct fake_nic *)nic;
+	struct sent *s = &sent[fake->number];
 
-	fake->calls++;
+	s->calls++;
 	for (unsigned i = 0; i < n; i++) {
-		fake->safe += frames[i]->mbuf != NULL;
-		fake->sent[fake->n_sent++] = frames[i]->hdr[frames[i]->safe_size - 1];
+		s->safe += frames[i]->mbuf != NULL;
+		s->marks[s->n++] = frames[i]->hdr[frames[i]->safe_size - 1];
 	}
-	st->tx_frames += n;
 }
-
-static const struct vnic_ops fake_ops = {.tx = fake_tx};
 
 static struct proc_rxq rxq_of(unsigned slot)
 {
@@ -67,6 +65,7 @@ static void add_frame(uint16_t dst_slot, uint8_t mark)
 static int setup(void **state)
 {
 	memset(&map, 0, sizeof(map));
+	memset(sent, 0, sizeof(sent));
 	burst.n = 0;
 	for (unsigned i = 0; i < PORTS; i++) {
 		const struct vport_conf conf = {
@@ -78,12 +77,10 @@ static int setup(void **state)
 		};
 
 		assert_int_equal(vport_create(&conf, NULL, &ports[i]), 0);
-		nics[i] = aligned_alloc(64, (sizeof(*nics[i]) + 63) / 64 * 64);
-		memset(nics[i], 0, sizeof(*nics[i]));
-		nics[i]->nic.ops = &fake_ops;
-		nics[i]->nic.kind = VNIC_TAP;
-		nics[i]->nic.n_queues = 1;
-		vnic_queues_init(&nics[i]->nic);
+		nics[i] = fake_nic_create();
+		assert_non_null(nics[i]);
+		nics[i]->number = i;
+		nics[i]->sent = write_down;
 		ports[i]->nic = &nics[i]->nic;
 		map.by_slot[i] = ports[i];
 		map.flood[map.n_ports++] = (uint16_t)i;
@@ -95,8 +92,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	for (unsigned i = 0; i < PORTS; i++) {
-		vnic_queues_fini(&nics[i]->nic);
-		free(nics[i]);
+		fake_nic_destroy(nics[i]);
 		vport_destroy(ports[i]);
 	}
 	return 0;
@@ -107,12 +103,13 @@ static void run(unsigned src)
 	struct proc_rxq rxq = rxq_of(src);
 
 	egress_burst(&map, &rxq, &burst, 0);
+	vnic_settle();
 }
 
 static void assert_sent(unsigned port, const char *marks)
 {
-	assert_int_equal(nics[port]->n_sent, strlen(marks));
-	assert_memory_equal(nics[port]->sent, marks, strlen(marks));
+	assert_int_equal(sent[port].n, strlen(marks));
+	assert_memory_equal(sent[port].marks, marks, strlen(marks));
 }
 
 static void unicast_is_grouped_and_in_order(void **state)
@@ -123,7 +120,7 @@ static void unicast_is_grouped_and_in_order(void **state)
 	assert_sent(1, "aceg");
 	assert_sent(2, "bdfh");
 	assert_sent(3, "");
-	assert_int_equal(nics[1]->calls, 1);
+	assert_int_equal(sent[1].calls, 1);
 	assert_int_equal(ports[1]->stats[0].tx_frames, 4);
 }
 
@@ -139,7 +136,7 @@ static void flood_reaches_all_but_the_sender_in_order(void **state)
 	assert_sent(1, "abce");
 	assert_sent(2, "bde");
 	assert_sent(7, "be");
-	assert_int_equal(nics[1]->calls, 1);
+	assert_int_equal(sent[1].calls, 1);
 	assert_int_equal(ports[0]->stats[0].rx_flooded, 2);
 }
 
@@ -193,8 +190,8 @@ static void flood_to_many_guests_is_made_safe_once(void **state)
 	add_frame(1, 'b');
 	run(0);
 	assert_sent(1, "ab");
-	assert_int_equal(nics[1]->safe, 1);
-	assert_int_equal(nics[2]->safe, 1);
+	assert_int_equal(sent[1].safe, 1);
+	assert_int_equal(sent[2].safe, 1);
 	vnbl_release(&burst.frames[0]);
 }
 
@@ -204,9 +201,9 @@ static void full_burst_to_every_port(void **state)
 		add_frame((uint16_t)(1 + i % (PORTS - 1)), (uint8_t)i);
 	run(0);
 	for (unsigned p = 1; p < PORTS; p++) {
-		assert_in_range(nics[p]->n_sent, 4, 5);
-		for (unsigned i = 0; i < nics[p]->n_sent; i++)
-			assert_int_equal(nics[p]->sent[i], p - 1 + i * (PORTS - 1));
+		assert_in_range(sent[p].n, 4, 5);
+		for (unsigned i = 0; i < sent[p].n; i++)
+			assert_int_equal(sent[p].marks[i], p - 1 + i * (PORTS - 1));
 	}
 }
 

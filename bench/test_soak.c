@@ -1,0 +1,136 @@
+/*
+ * vswbench soak: hours at a fixed rate. What a minute's run cannot see is what this is for: a
+ * frame lost once an hour, a latency that grows, memory that leaks.
+ *
+ * Each interval is a run of its own, drained, so that its loss is exact; nothing is kept of it but
+ * sums.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "bench/measure.h"
+
+#define SOAK_LOAD   0.5  // part of the zero-loss rate, when nobody gives a rate
+#define OFFERED_MIN 0.98 // part of the rate; less is worth a word
+
+struct soak {
+	double pps;
+	double start_s;
+	double due, missing; // frames
+	double seconds;      // in which they were offered
+	double worst_loss;   // part of an interval's
+	unsigned n_intervals;
+	struct swproc_sample before; // the interval
+	double first_rss_mb, last_rss_mb;
+	bool died;
+	struct hist latency;
+};
+
+static const struct report_column columns[] = {
+	{"elapsed_s", "after s", 0}, {"rx_mpps", "received Mpps", 3},  {"missing", "missing", 0},
+	{"loss_pct", "loss %", 4},   {"p50_us", "p50 us", 2},          {"p99_us", "p99 us", 2},
+	{"max_us", "max us", 2},     {"gap_max_us", "host max us", 2}, {"rss_mb", "memory MB", 2},
+	{"cpu_pct", "CPU %", 1}};
+
+static int interval(struct bench *b, struct soak *s, double seconds);
+static void interval_row(struct bench *b, struct soak *s);
+static void results(struct bench *b, const struct soak *s);
+
+int test_soak(struct bench *b)
+{
+	static struct soak s;
+	double left_s = b->o->seconds;
+	int err = measure_rate(b, SOAK_LOAD, MEASURE_TRIAL_S, &s.pps);
+
+	if (err < 0 || s.pps <= 0)
+		return err;
+	report_columns(b->r, columns, sizeof(columns) / sizeof(columns[0]));
+	hist_clear(&s.latency);
+	s.first_rss_mb = s.last_rss_mb = NAN;
+	swproc_sample(b->pid, &s.before);
+	s.start_s = gen_now();
+	while (err == 0 && left_s > 0) {
+		// What would be left in the end is no interval of its own.
+		double seconds = left_s < 1.5 * b->o->interval_s ? left_s : b->o->interval_s;
+
+		err = interval(b, &s, seconds);
+		left_s -= seconds;
+	}
+	results(b, &s);
+	return err;
+}
+
+static int interval(struct bench *b, struct soak *s, double seconds)
+{
+	struct gen_load load = bench_load(b);
+	int err;
+
+	load.pps = s->pps;
+	load.seconds = seconds;
+	load.warm_up_s = 0;
+	load.latency = true;
+	load.drain = true;
+	err = bench_run(b, &load);
+	if (b->res.due > 0)
+		interval_row(b, s);
+	return err;
+}
+
+static void interval_row(struct bench *b, struct soak *s)
+{
+	const struct gen_result *r = &b->res;
+	double missing = (double)(r->refused + r->lost);
+	double elapsed_s = gen_now() - s->start_s;
+	struct swproc_sample now;
+	double cpu_pct = NAN;
+
+	if (swproc_sample(b->pid, &now) < 0 && b->pid > 0)
+		s->died = true;
+	if (now.cpu_s >= 0 && s->before.cpu_s >= 0)
+		cpu_pct = measure_percent(now.cpu_s - s->before.cpu_s, now.now_s - s->before.now_s);
+	s->before = now;
+	s->last_rss_mb = now.rss_mb >= 0 ? now.rss_mb : NAN;
+	// Behind the first interval: until then tables and buffers are touched for the first time.
+	if (s->n_intervals++ == 0)
+		s->first_rss_mb = s->last_rss_mb;
+	s->due += (double)r->due;
+	s->missing += missing;
+	s->seconds += r->seconds;
+	s->worst_loss = fmax(s->worst_loss, bench_loss(b));
+	hist_merge(&s->latency, &r->latency);
+	report_row(b->r, NULL,
+		   (double[]){elapsed_s, 1e-6 * bench_rx_pps(b), missing, 100 * bench_loss(b),
+			      measure_us(&r->latency, 0.5), measure_us(&r->latency, 0.99),
+			      measure_us(&r->latency, 1), measure_us(&r->gaps, 1), s->last_rss_mb,
+			      cpu_pct});
+}
+
+static void results(struct bench *b, const struct soak *s)
+{
+	double loss = s->due > 0 ? s->missing / s->due : NAN;
+
+	double offered_pps = s->seconds > 0 ? s->due / s->seconds : NAN;
+
+	report_result(b->r, "offered_mpps", "Offered rate", 1e-6 * offered_pps, "Mpps", 3);
+	report_result(b->r, "offered", "... in frames", s->due, "", 0);
+	report_result(b->r, "missing", "... refused or lost", s->missing, "", 0);
+	report_result(b->r, "worst_loss_pct", "... of the worst interval", 100 * s->worst_loss, "%",
+		      4);
+	report_result(b->r, "p50_us", "Median latency", measure_us(&s->latency, 0.5), "us", 2);
+	report_result(b->r, "p99_us", "... p99", measure_us(&s->latency, 0.99), "us", 2);
+	report_result(b->r, "max_us", "... max", measure_us(&s->latency, 1), "us", 2);
+	report_result(b->r, "rss_growth_mb", "Growth of the switch's memory",
+		      s->last_rss_mb - s->first_rss_mb, "MB", 3);
+	if (offered_pps < OFFERED_MIN * s->pps)
+		report_note(b->r,
+			    "this host stood still so much that only %.1f %% of %.3f Mpps were "
+			    "offered",
+			    measure_percent(offered_pps, s->pps), 1e-6 * s->pps);
+	if (s->died)
+		report_verdict(b->r, false, "the switch's process is gone");
+	if (loss > b->o->loss_allowed)
+		report_verdict(b->r, false, "%.0f of %.0f frames were refused or lost (%.6f %%)",
+			       s->missing, s->due, 100 * loss);
+	else if (s->due > 0)
+		report_verdict(b->r, true, "no more was lost than is allowed");
+}
