@@ -174,6 +174,7 @@ static void begin(struct gen *gen, const struct gen_load *load, struct gen_resul
 	gen->latency_tsc = UINT64_MAX;
 	gen->measured_tsc = UINT64_MAX;
 	gen->reconnects = 0;
+	gen->waited_ns = 0;
 	gen_place_addresses(gen, load->pps > 0 || load->frames > 0);
 	for (unsigned i = 0; i < gen->conf.n_streams; i++) {
 		gen->streams[i].handed = 0;

@@ -69,7 +69,6 @@ static int afresh(struct bench *b, uint32_t stations);
 static int forget(struct bench *b, uint32_t stations);
 static int learn(struct bench *b, struct trial *t);
 static int probe(struct bench *b, uint32_t stations, struct sent *ret);
-static uint64_t whole_round(const struct bench *b, uint32_t stations);
 static int send_all(struct bench *b, unsigned guest, uint64_t n, double pps, struct sent *ret);
 
 int test_fdb_capacity(struct bench *b)
@@ -297,7 +296,7 @@ static int forget(struct bench *b, uint32_t stations)
 
 static int learn(struct bench *b, struct trial *t)
 {
-	return send_all(b, LEARNING_PORT, whole_round(b, t->stations), t->learn_pps, &t->learning);
+	return send_all(b, LEARNING_PORT, t->stations, t->learn_pps, &t->learning);
 }
 
 static int probe(struct bench *b, uint32_t stations, struct sent *ret)
@@ -305,17 +304,11 @@ static int probe(struct bench *b, uint32_t stations, struct sent *ret)
 	double pps = b->o->pps > 0 ? b->o->pps : PROBE_PPS;
 
 	// By the end of the tail the monitor has seen whatever was flooded of the rest.
-	return send_all(b, TEST_PORT, whole_round(b, stations) + (uint64_t)(TAIL_S * pps), pps,
-			ret);
+	return send_all(b, TEST_PORT, stations + (uint64_t)(TAIL_S * pps), pps, ret);
 }
 
-// So many frames have all addresses. Few addresses lie in the ring for ever: a whole ring has them.
-static uint64_t whole_round(const struct bench *b, uint32_t stations)
-{
-	return stations > b->o->ring_size ? stations : b->o->ring_size;
-}
-
-// Sends 'n' frames, 'pps' of them a second (0: as fast as the switch takes them).
+// Sends 'n' frames, each from (or to) the next address, 'pps' of them a second (0: as fast as the
+// switch takes them).
 static int send_all(struct bench *b, unsigned guest, uint64_t n, double pps, struct sent *ret)
 {
 	int err = 0;

@@ -27,6 +27,7 @@ struct chain_rows {
 static void ring_list(struct shell *sh, tgt_addr nic);
 static bool ring_list_row(struct shell *sh, const struct ring *ring, void *arg);
 static struct text waiting(struct shell *sh, const struct virtq *q);
+static bool has_moved(struct shell *sh, const struct ring *ring);
 static void ring_detail(struct shell *sh, const struct ring *ring);
 static void print_indexes(const struct ring *ring, const struct ring_guest *guest);
 static void print_chains(struct shell *sh, const struct ring *ring, const struct ring_guest *guest);
@@ -114,6 +115,16 @@ static struct text waiting(struct shell *sh, const struct virtq *q)
 	return text;
 }
 
+// Whether the switch's half, which was read first, is older than the guest's.
+static bool has_moved(struct shell *sh, const struct ring *ring)
+{
+	struct ring now;
+
+	return ring_find(sh, ring->addr, &now) != 0 ||
+	       now.part.q.last_avail != ring->part.q.last_avail ||
+	       now.part.q.last_used != ring->part.q.last_used;
+}
+
 static void ring_detail(struct shell *sh, const struct ring *ring)
 {
 	const struct virtq *q = &ring->part.q;
@@ -123,6 +134,8 @@ static void ring_detail(struct shell *sh, const struct ring *ring)
 
 	if (q->desc != NULL)
 		err = ring_guest_read(sh, q, &guest, &why);
+	if (err == 0 && sh->runs && has_moved(sh, ring))
+		guest.is_torn = true;
 	print_title("RING", ring->addr, err == 0 && guest.is_torn);
 	print_link("vNic", ring->nic, "nvkd.vnic");
 	print_row("Name", "%s", ring->name.s);
