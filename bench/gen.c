@@ -21,6 +21,7 @@
 #define AWAY_S      0.01 // of a round in which this thread did not run
 #define CLOCK_MASK  127u // rounds between looks at whether a burst is over, less one
 
+static uint64_t one_round(struct gen *gen, uint64_t round);
 static uint64_t read_clocks(double *now_ret);
 static void begin(struct gen *gen, const struct gen_load *load, struct gen_result *res);
 static void begin_side(struct gen_side *s, unsigned rank, unsigned n_senders);
@@ -64,7 +65,8 @@ int gen_run(struct gen *gen, const struct gen_load *load, struct gen_result *ret
 	return err;
 }
 
-uint64_t gen_round(struct gen *gen, uint64_t round)
+// One round of all guests; returns when it began.
+static uint64_t one_round(struct gen *gen, uint64_t round)
 {
 	uint64_t now = __rdtsc();
 	bool hurry = round % PATIENCE == 0 || (gen->load && gen->load->pps > 0);
@@ -221,7 +223,7 @@ static int run_for(struct gen *gen, double seconds)
 	uint64_t next = gen->last_tsc + step;
 
 	for (uint64_t round = 0;; round++) {
-		uint64_t now = gen_round(gen, round);
+		uint64_t now = one_round(gen, round);
 		if (now >= end)
 			return 0;
 		if (gen->load->frames > 0 && (round & CLOCK_MASK) == 0 && burst_over(gen))
@@ -351,7 +353,7 @@ static bool drain(struct gen *gen)
 	gen->draining = true;
 	while (received(gen) < expected(gen)) {
 		double before = now;
-		gen_round(gen, 0);
+		one_round(gen, 0);
 		now = gen_now();
 		if (progress(gen) != seen)
 			moved_at = now;

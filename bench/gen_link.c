@@ -17,6 +17,7 @@
 #define RETRY_S 0.01
 #define STOP_MS 50 // between two looks at whether to go on waiting
 
+static void begin_quiet(struct gen *gen);
 static int attach_all(struct gen *gen, bool again, unsigned *guest_ret);
 static int attach_patiently(struct gen_side *s);
 static int attach(struct gen_side *s, int timeout_ms);
@@ -54,9 +55,7 @@ int gen_greet(struct gen *gen, unsigned *guest_ret)
 
 	if (gen->null.running)
 		return 0;
-	gen_settle(gen);
-	gen->quiet = true;
-	gen->settled = false;
+	begin_quiet(gen);
 	for (unsigned i = 0; i < gen->conf.n_guests; i++)
 		gen->sides[i].heard = false;
 	while (ret == 0 && silent > 0) {
@@ -94,9 +93,7 @@ int gen_learn(struct gen *gen, double pps)
 
 	if (gen->null.running)
 		return 0;
-	gen_settle(gen);
-	gen->quiet = true;
-	gen->settled = false;
+	begin_quiet(gen);
 	for (unsigned i = 0; i < gen->conf.n_streams; i++)
 		gen->streams[i].learned = 0;
 	while (ret == 0 && more) {
@@ -185,6 +182,14 @@ void gen_device_place(struct gen_side *s, uint16_t *tx_ret, uint16_t *rx_ret)
 	}
 	*tx_ret = (uint16_t)(s->tx_done + gen_packed_used(&s->tx_packed, s->tx_done, in_flight));
 	*rx_ret = (uint16_t)(s->rx->used_seen + gen_arrived(s));
+}
+
+// For frames that are not counted: the rings are drained, and are not afterwards.
+static void begin_quiet(struct gen *gen)
+{
+	gen_settle(gen);
+	gen->quiet = true;
+	gen->settled = false;
 }
 
 static int attach_all(struct gen *gen, bool again, unsigned *guest_ret)

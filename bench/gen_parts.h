@@ -252,8 +252,6 @@ void gen_device_place(struct gen_side *s, uint16_t *tx_ret, uint16_t *rx_ret);
 
 // gen.c
 
-/** One round of all guests; returns when it began. */
-uint64_t gen_round(struct gen *gen, uint64_t round);
 /**
  * Receives, sending nothing, until none of the generator's frames comes any more, for some seconds
  * at most, or until the conf says stop. Nothing is counted.

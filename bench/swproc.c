@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 static bool read_status(pid_t pid, struct swproc_sample *s);
@@ -59,16 +58,6 @@ double swproc_polling_waited_s(const struct swproc_sample *from, const struct sw
 		waited_s = 1e-9 * (double)t.waited_ns;
 	}
 	return waited_s;
-}
-
-pid_t swproc_of_socket(int sock)
-{
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-
-	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-		return 0;
-	return peer.pid > 0 ? peer.pid : 0;
 }
 
 void swproc_name(pid_t pid, char *name, unsigned size)

@@ -41,8 +41,5 @@ double swproc_busiest_s(const struct swproc_sample *from, const struct swproc_sa
  */
 double swproc_polling_waited_s(const struct swproc_sample *from, const struct swproc_sample *to);
 
-/** The process at the other end of a connected UNIX socket; 0 when the kernel does not say. */
-pid_t swproc_of_socket(int sock);
-
 /** Its command name ("vswd"), "?" when it is gone. */
 void swproc_name(pid_t pid, char *name, unsigned size);

@@ -25,15 +25,17 @@ struct soak {
 	double worst_loss;   // part of an interval's
 	unsigned n_intervals;
 	struct swproc_sample before; // the interval
-	double first_rss_mb, last_rss_mb;
+	double first_mb, last_mb;    // memory, hugepages included
 	bool died;
 	struct hist latency;
 };
 
 static const struct report_column columns[] = {
-	{"elapsed_s", "after s", 0}, {"rx_mpps", "received Mpps", 3},  {"missing", "missing", 0},
-	{"loss_pct", "loss %", 4},   {"p50_us", "p50 us", 2},          {"p99_us", "p99 us", 2},
-	{"max_us", "max us", 2},     {"gap_max_us", "host max us", 2}, {"rss_mb", "memory MB", 2},
+	{"elapsed_s", "after s", 0}, {"rx_mpps", "received Mpps", 3},
+	{"missing", "missing", 0},   {"loss_pct", "loss %", 4},
+	{"p50_us", "p50 us", 2},     {"p99_us", "p99 us", 2},
+	{"max_us", "max us", 2},     {"gap_max_us", "host max us", 2},
+	{"rss_mb", "memory MB", 2},  {"huge_mb", "in hugepages", 0},
 	{"cpu_pct", "CPU %", 1}};
 
 static int interval(struct bench *b, struct soak *s, double seconds);
@@ -52,7 +54,7 @@ int test_soak(struct bench *b)
 		return err;
 	report_columns(b->r, columns, sizeof(columns) / sizeof(columns[0]));
 	hist_clear(&s.latency);
-	s.first_rss_mb = s.last_rss_mb = NAN;
+	s.first_mb = s.last_mb = NAN;
 	swproc_sample(b->pid, &s.before);
 	s.start_s = gen_now();
 	while (err == 0 && left_s > 0) {
@@ -104,17 +106,19 @@ static void interval_row(struct bench *b, struct soak *s, double unsent)
 	double due = (double)r->due + unsent;
 	double elapsed_s = gen_now() - s->start_s;
 	struct swproc_sample now;
-	double cpu_pct = NAN;
+	double cpu_pct = NAN, rss_mb, huge_mb;
 
 	if (swproc_sample(b->pid, &now) < 0 && b->pid > 0)
 		s->died = true;
 	if (now.cpu_s >= 0 && s->before.cpu_s >= 0)
 		cpu_pct = measure_percent(now.cpu_s - s->before.cpu_s, now.now_s - s->before.now_s);
 	s->before = now;
-	s->last_rss_mb = now.rss_mb >= 0 ? now.rss_mb : NAN;
+	rss_mb = now.rss_mb >= 0 ? now.rss_mb : NAN;
+	huge_mb = now.hugepages_mb >= 0 ? now.hugepages_mb : NAN;
+	s->last_mb = rss_mb + fmax(0, now.hugepages_mb);
 	// Behind the first interval: until then tables and buffers are touched for the first time.
 	if (s->n_intervals++ == 0)
-		s->first_rss_mb = s->last_rss_mb;
+		s->first_mb = s->last_mb;
 	s->due += due;
 	s->missing += missing;
 	s->seconds += r->seconds;
@@ -123,7 +127,7 @@ static void interval_row(struct bench *b, struct soak *s, double unsent)
 	report_row(b->r, NULL,
 		   (double[]){elapsed_s, 1e-6 * bench_rx_pps(b), missing, 100 * missing / due,
 			      measure_us(&r->latency, 0.5), measure_us(&r->latency, 0.99),
-			      measure_us(&r->latency, 1), measure_us(&r->gaps, 1), s->last_rss_mb,
+			      measure_us(&r->latency, 1), measure_us(&r->gaps, 1), rss_mb, huge_mb,
 			      cpu_pct});
 }
 
@@ -141,8 +145,8 @@ static void results(struct bench *b, const struct soak *s)
 	report_result(b->r, "p50_us", "Median latency", measure_us(&s->latency, 0.5), "us", 2);
 	report_result(b->r, "p99_us", "... p99", measure_us(&s->latency, 0.99), "us", 2);
 	report_result(b->r, "max_us", "... max", measure_us(&s->latency, 1), "us", 2);
-	report_result(b->r, "rss_growth_mb", "Growth of the switch's memory",
-		      s->last_rss_mb - s->first_rss_mb, "MB", 3);
+	report_result(b->r, "memory_growth_mb", "Growth of the switch's memory",
+		      s->last_mb - s->first_mb, "MB", 3);
 	if (offered_pps < OFFERED_MIN * s->pps)
 		report_note(b->r,
 			    "this host stood still so much that only %.1f %% of %.3f Mpps were "

@@ -83,13 +83,10 @@ static int refuse(const char *what, const char *word, struct why *why)
 static int count_queues(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg)
 {
 	struct queue_totals *totals = arg;
-	struct vport port;
 	struct vnic nic;
-	struct why why;
+	tgt_addr nic_addr;
 
-	// Damage is told where ports and NICs are listed.
-	if (walk_object(sh, addr, OBJECT_VPORT, &port, &why) < 0 || port.nic == NULL ||
-	    walk_object(sh, tgt_ptr(port.nic), OBJECT_VNIC, &nic, &why) < 0)
+	if (!walk_port_nic(sh, addr, &nic_addr, &nic))
 		return 0;
 	totals->nics++;
 	for (unsigned i = 0; i < nic.n_queues && i < VNIC_QUEUES_MAX; i++) {

@@ -428,18 +428,16 @@ static void print_held(struct shell *sh, const struct proc *proc)
 static int print_held_by(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg)
 {
 	struct held *held = arg;
-	struct vport port;
 	struct vnic nic;
-	struct why why;
+	tgt_addr nic_addr;
 
-	if (walk_object(sh, addr, OBJECT_VPORT, &port, &why) < 0 || port.nic == NULL ||
-	    walk_object(sh, tgt_ptr(port.nic), OBJECT_VNIC, &nic, &why) < 0)
+	if (!walk_port_nic(sh, addr, &nic_addr, &nic))
 		return 0;
 	for (unsigned i = 0; i < nic.n_queues && i < VNIC_QUEUES_MAX; i++) {
 		if (nic.txq[i].lock != held->lock)
 			continue;
-		print_row("Writes to", "%016lx   !nvkd.vnic %016lx (%s, queue %u)",
-			  tgt_ptr(port.nic).v, tgt_ptr(port.nic).v, TEXT(nic.obj.name).s, i);
+		print_row("Writes to", "%016lx   !nvkd.vnic %016lx (%s, queue %u)", nic_addr.v,
+			  nic_addr.v, TEXT(nic.obj.name).s, i);
 		held->rows++;
 	}
 	return 0;

@@ -27,14 +27,13 @@ static int forget_port(struct shell *sh, const struct walk_vswitch *v, tgt_addr 
 {
 	struct vhost *vhost = aligned_alloc(64, (sizeof(*vhost) + 63) / 64 * 64);
 	const struct type_map *map;
-	struct vport port;
+	tgt_addr nic_addr;
 	struct vnic nic;
 	struct why why;
 
-	if (vhost != NULL && walk_object(sh, addr, OBJECT_VPORT, &port, &why) >= 0 &&
-	    port.nic != NULL && walk_object(sh, tgt_ptr(port.nic), OBJECT_VNIC, &nic, &why) >= 0 &&
-	    nic.kind == VNIC_VHOST && shell_map(sh, "vhost", sizeof(*vhost), &map, &why) == 0 &&
-	    type_read(sh->target, map, tgt_ptr(port.nic), vhost) == 0)
+	if (vhost != NULL && walk_port_nic(sh, addr, &nic_addr, &nic) && nic.kind == VNIC_VHOST &&
+	    shell_map(sh, "vhost", sizeof(*vhost), &map, &why) == 0 &&
+	    type_read(sh->target, map, nic_addr, vhost) == 0)
 		forget_guest(sh, arg, vhost);
 	free(vhost);
 	return 0;

@@ -10,7 +10,6 @@
 #include "ports/vhost_types.h"
 #include "ports/vnic_types.h"
 #include "ports/vport_types.h"
-#include "switch/conf_types.h"
 #include "switch/proc_types.h"
 #include "switch/vswitch_types.h"
 
@@ -146,7 +145,6 @@ NAME_FUNCTION(name_vnic_kind, VNIC_KINDS)
 NAME_FUNCTION(name_vnic_state, VNIC_STATES)
 NAME_FUNCTION(name_protocol_state, VSWITCH_PROTOCOL_STATES)
 NAME_FUNCTION(name_miniport_state, VSWITCH_MINIPORT_STATES)
-NAME_FUNCTION(name_switch_type, CONF_SWITCH_TYPES)
 NAME_FUNCTION(name_proc_stage, PROC_STAGES)
 NAME_FUNCTION(name_drop_text, DROP_REASONS)
 NAME_FUNCTION(name_vhost_use, VHOST_USES)

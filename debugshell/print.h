@@ -57,7 +57,6 @@ const char *name_vnic_kind(unsigned number);
 const char *name_vnic_state(unsigned number);
 const char *name_protocol_state(unsigned number);
 const char *name_miniport_state(unsigned number);
-const char *name_switch_type(unsigned number);
 const char *name_proc_stage(unsigned number);
 const char *name_drop(unsigned number);
 const char *name_drop_text(unsigned number);

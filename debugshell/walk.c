@@ -159,6 +159,17 @@ int walk_ports(struct shell *sh, walk_port_fn fn, void *arg)
 	return err < 0 ? err : 0;
 }
 
+bool walk_port_nic(struct shell *sh, tgt_addr addr, tgt_addr *x_nic, struct vnic *nic)
+{
+	struct vport port;
+	struct why why;
+
+	if (walk_object(sh, addr, OBJECT_VPORT, &port, &why) < 0 || port.nic == NULL)
+		return false;
+	*x_nic = tgt_ptr(port.nic);
+	return walk_object(sh, *x_nic, OBJECT_VNIC, nic, &why) >= 0;
+}
+
 void walk_trouble(struct shell *sh, const char *indent, const char *title, tgt_addr addr,
 		  const struct why *why)
 {

@@ -53,6 +53,12 @@ typedef int (*walk_port_fn)(struct shell *sh, const struct walk_vswitch *sw, tgt
 			    void *arg);
 int walk_ports(struct shell *sh, walk_port_fn fn, void *arg);
 
+/**
+ * The NIC of the port at 'addr', whatever else the port is. False: it has none, or one of the two
+ * is damaged, which is told where ports and NICs are listed.
+ */
+bool walk_port_nic(struct shell *sh, tgt_addr addr, tgt_addr *x_nic, struct vnic *nic);
+
 // Tells of a damaged object in the place of its row. 'indent' stands before it. One that went
 // away since the command began is not damaged.
 void walk_trouble(struct shell *sh, const char *indent, const char *title, tgt_addr addr,

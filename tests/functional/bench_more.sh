@@ -161,8 +161,8 @@ done
 # --- soak: a row for each interval, and a switch that stands still does not pass
 run 0 2 soak --rate 20k --seconds 0.6 --interval 0.2 --loss 30
 holds '(.rows | length) == 3 and ([.rows[].elapsed_s] | . == sort)'
-holds 'all(.rows[]; .rss_mb > 0 and .cpu_pct >= 0 and .p50_us > 0 and .gap_max_us > 0)'
-holds '.result | .offered > 0 and .p50_us > 0 and .rss_growth_mb < 100'
+holds 'all(.rows[]; .rss_mb > 0 and .huge_mb == 0 and .cpu_pct >= 0 and .p50_us > 0 and .gap_max_us > 0)'
+holds '.result | .offered > 0 and .p50_us > 0 and .memory_growth_mb < 100'
 under_way() { (($(counter p0 rx_frames) > before + 4000)); }
 before=$(counter p0 rx_frames)
 (until_true 30 under_way; kill -STOP "$pid"; sleep 0.6; kill -CONT "$pid") &

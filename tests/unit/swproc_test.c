@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -148,20 +147,6 @@ static void name_is_printable(void **state)
 	assert_string_equal(few, "swp");
 }
 
-static void finds_the_peer(void **state)
-{
-	int pair[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	assert_int_equal(swproc_of_socket(pair[0]), getpid());
-	close(pair[0]);
-	close(pair[1]);
-	assert_int_equal(swproc_of_socket(pair[0]), 0);
-	pair[0] = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(swproc_of_socket(pair[0]), 0);
-	close(pair[0]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,7 +157,6 @@ int main(void)
 		cmocka_unit_test(sees_memory_come_and_go),
 		cmocka_unit_test(zombie_is_gone),
 		cmocka_unit_test(name_is_printable),
-		cmocka_unit_test(finds_the_peer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
