@@ -353,7 +353,7 @@ static void print_threads(struct shell *sh)
 	struct thread_rows rows = {.sh = sh};
 
 	print_section("THREADS");
-	printf("    %-10s%-26s%-18s%s\n", "Thread", "State", "Name", "Role");
+	printf("    %-10s%-30s%-18s%s\n", "Thread", "State", "Name", "Role");
 	sh->target->ops->threads(sh->target, print_thread, &rows);
 	if (rows.rows == 0)
 		printf("    [None]\n");
@@ -368,7 +368,7 @@ static bool print_thread(const struct target_thread *thread, void *arg)
 	if (thread->state != '\0')
 		snprintf(state.s, sizeof(state.s), "%c (%s)", thread->state,
 			 state_word(thread->state));
-	printf("    %-10d%-26s%-18s%s\n", thread->tid, state.s,
+	printf("    %-10d%-30s%-18s%s\n", thread->tid, state.s,
 	       name.s[0] != '\0' ? name.s : "[Not told]", thread_role(rows->sh, thread->tid).s);
 	return ++rows->rows < THREADS_MAX;
 }

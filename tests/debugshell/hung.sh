@@ -34,7 +34,8 @@ guest vm1 02:00:00:00:00:01 --to 02:00:00:00:00:02 --send 1000000000 --rate 2000
 until_true 10 is running || fail "frames do not flow: $(rows where)"
 rows where | grep -qE '^    Main thread +[0-9]+ \([A-Z]\), looked at the clock [0-9.]+ [a-z]+ ago$' ||
 	fail "the main thread's clock: $(rows where)"
-rows where | grep -qE '^    [0-9]+ +[RS] .* proc0 +proc 0$' || fail "its thread: $(rows where)"
+rows where >"$T/out"
+grep -qE '^    [0-9]+ +[RSD] \([a-z ]+\) +proc0 +proc 0$' "$T/out" || fail "its thread: $(cat "$T/out")"
 
 # The rings, by the addresses that are printed for them: what the guests gave is all good.
 mapfile -t rings < <(rows vnic vm1 | sed -n 's/^    Ring  .*!nvkd.ring //p')
