@@ -6,6 +6,7 @@
 
 #include "bench/cycles.h"
 #include "bench/stations.h"
+#include "ports/droplog.h"
 #include "ports/log.h"
 #include "ports/vhost.h"
 #include "ports/vnbl.h"
@@ -54,6 +55,7 @@ void pipeline_init(struct pipeline *p)
 	memset(p->proc, 0, sizeof(*p->proc));
 	memset(p->memory, 0, (size_t)PIPELINE_FRAMES * STRIDE);
 	p->proc->now_s = NOW_S;
+	droplog_set(&p->proc->drops);
 	switch_create(p);
 	p->rxq = (struct proc_rxq){.port = p->ports[SENDER], .vswitch = p->sw};
 }
@@ -85,7 +87,8 @@ void pipeline_prepare(struct pipeline *p, const struct pipeline_case *c)
 		struct vport *port = p->ports[i];
 
 		port->nic = c->ports == PIPELINE_VRING ? p->vhosts[i] : &p->fakes[i]->nic;
-		memset(port->stats, 0, port->n_stats * sizeof(*port->stats));
+		for (uint32_t s = 0; s < port->n_stats; s++)
+			port->stats[s] = (struct vport_stats){.port = port};
 	}
 	p->fakes[SENDER]->size = c->size;
 	p->fakes[SENDER]->offered = p->fakes[SENDER]->received = 0;

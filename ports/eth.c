@@ -17,6 +17,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
+#include "ports/droplog.h"
 #include "ports/eth_types.h"
 #include "ports/log.h"
 #include "ports/nethdr.h"
@@ -34,7 +35,8 @@ enum {
 // Copies on their way to the device.
 struct batch {
 	unsigned n;
-	uint32_t sizes[VNBL_BURST_MAX]; // bytes
+	uint32_t sizes[VNBL_BURST_MAX];            // bytes
+	const struct vnbl *frames[VNBL_BURST_MAX]; // what they are copies of
 	struct rte_mbuf *mbufs[VNBL_BURST_MAX];
 };
 
@@ -157,7 +159,7 @@ static void eth_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], un
 	struct batch batch = {.n = 0};
 
 	if (!atomic_load_explicit(&t->is_running, memory_order_acquire)) {
-		vport_count_drop(st, DROP_OUT, DROP_Disconnected, n);
+		droplog_drop_all(st, DROP_OUT, DROP_Disconnected, frames, n);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -180,7 +182,7 @@ static void eth_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], un
 		if (reason == DROP_Unknown)
 			reason = batch_add(t, &batch, frames[i]);
 		if (reason != DROP_Unknown)
-			vport_count_drop(st, DROP_OUT, reason, 1);
+			droplog_drop(st, DROP_OUT, reason, frames[i]);
 	}
 	batch_flush(t, &batch, st);
 }
@@ -309,7 +311,7 @@ static void send_segments(struct eth *t, struct vnbl *v, struct vport_stats *st)
 	}
 	// One frame was given to us, so one frame is counted.
 	if (reason != DROP_Unknown) {
-		vport_count_drop(st, DROP_OUT, reason, 1);
+		droplog_drop(st, DROP_OUT, reason, v);
 		return;
 	}
 	st->tx_frames++;
@@ -324,6 +326,7 @@ static enum drop_reason batch_add(struct eth *t, struct batch *b, const struct v
 	b->mbufs[b->n] = vnbl_copy_to_mbuf(v);
 	if (b->mbufs[b->n] == NULL)
 		return DROP_Resources;
+	b->frames[b->n] = v;
 	b->sizes[b->n++] = v->frame_size;
 	return DROP_Unknown;
 }
@@ -338,7 +341,8 @@ static void batch_flush(struct eth *t, struct batch *b, struct vport_stats *st)
 		st->tx_bytes += b->sizes[i];
 	st->tx_frames += sent;
 	if (sent < b->n) {
-		vport_count_drop(st, DROP_OUT, DROP_Resources, b->n - sent);
+		for (unsigned i = sent; i < b->n; i++)
+			droplog_drop(st, DROP_OUT, DROP_Resources, b->frames[i]);
 		rte_pktmbuf_free_bulk(b->mbufs + sent, b->n - sent);
 	}
 	b->n = 0;

@@ -20,6 +20,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "ports/droplog.h"
 #include "ports/hostio.h"
 #include "ports/nethdr.h"
 #include "ports/netlink.h"
@@ -140,7 +141,7 @@ static void packet_rx(struct vnic *nic, unsigned q, struct vnbl_burst *burst,
 		}
 		reason = take_slot(p, fd, slot, status, arena, v);
 		if (reason != DROP_Unknown) {
-			vport_count_drop(st, DROP_IN, reason, 1);
+			droplog_drop(st, DROP_IN, reason, v);
 			continue;
 		}
 		if (v->hdr == arena)
@@ -168,7 +169,7 @@ static void packet_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[],
 	unsigned begin = 0;
 
 	if (fd < 0) {
-		vport_count_drop(st, DROP_OUT, DROP_Disconnected, n);
+		droplog_drop_all(st, DROP_OUT, DROP_Disconnected, frames, n);
 		return;
 	}
 	// Frames go out in runs, between those that need something else.
@@ -182,7 +183,7 @@ static void packet_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[],
 		if (fits)
 			send_segments(fd, frames[i], st);
 		else
-			vport_count_drop(st, DROP_OUT, DROP_MTUMismatch, 1);
+			droplog_drop(st, DROP_OUT, DROP_MTUMismatch, frames[i]);
 	}
 	send_batch(fd, frames + begin, n - begin, st);
 }
@@ -354,7 +355,7 @@ static void send_segments(int fd, struct vnbl *v, struct vport_stats *st)
 	struct nethdr_gso gso;
 
 	if (nethdr_gso_begin(&gso, v) < 0) {
-		vport_count_drop(st, DROP_OUT, DROP_InvalidPacket, 1);
+		droplog_drop(st, DROP_OUT, DROP_InvalidPacket, v);
 		return;
 	}
 	while (nethdr_gso_next(&gso, &segment))
@@ -364,7 +365,7 @@ static void send_segments(int fd, struct vnbl *v, struct vport_stats *st)
 		st->tx_frames++;
 		st->tx_bytes += v->frame_size;
 	} else {
-		vport_count_drop(st, DROP_OUT, DROP_Resources, 1);
+		droplog_drop(st, DROP_OUT, DROP_Resources, v);
 	}
 }
 
@@ -394,10 +395,10 @@ static void send_batch(int fd, struct vnbl *const frames[], unsigned n, struct v
 		reason = hostio_drop_reason(errno);
 		if (reason == DROP_Resources || reason == DROP_NicDisabled ||
 		    reason == DROP_Disconnected) {
-			vport_count_drop(st, DROP_OUT, reason, n - i);
+			droplog_drop_all(st, DROP_OUT, reason, frames + i, n - i);
 			return;
 		}
-		vport_count_drop(st, DROP_OUT, reason, 1);
+		droplog_drop(st, DROP_OUT, reason, frames[i]);
 		i++;
 	}
 }

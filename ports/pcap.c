@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "ports/capture.h"
+#include "ports/droplog.h"
 #include "ports/object.h"
 #include "ports/pcap_types.h"
 #include "ports/replay.h"
 #include "ports/vnic_ops.h"
-#include "ports/vport.h"
 
 static void pcap_rx(struct vnic *nic, unsigned q, struct vnbl_burst *burst, struct vport_stats *st);
 static void pcap_rx_done(struct vnic *nic, unsigned q, struct vnbl_burst *burst);
@@ -104,13 +104,13 @@ static void pcap_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], u
 	struct timespec now;
 
 	if (c == NULL || atomic_load_explicit(&c->is_gone, memory_order_acquire)) {
-		vport_count_drop(st, DROP_OUT, DROP_Disconnected, n);
+		droplog_drop_all(st, DROP_OUT, DROP_Disconnected, frames, n);
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	for (unsigned i = 0; i < n; i++) {
 		if (!capture_put(c, frames[i], &now)) {
-			vport_count_drop(st, DROP_OUT, DROP_Resources, 1);
+			droplog_drop(st, DROP_OUT, DROP_Resources, frames[i]);
 			continue;
 		}
 		st->tx_frames++;

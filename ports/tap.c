@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "ports/droplog.h"
 #include "ports/hostio.h"
 #include "ports/log.h"
 #include "ports/nethdr.h"
@@ -168,7 +169,7 @@ static void tap_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], un
 		}
 		if (err == EBADFD)
 			report_gone(t);
-		vport_count_drop(st, DROP_OUT, hostio_drop_reason(err), 1);
+		droplog_drop(st, DROP_OUT, hostio_drop_reason(err), v);
 	}
 }
 
@@ -293,8 +294,7 @@ static bool read_frame(struct tap *t, int fd, struct vnbl *v, uint8_t *to, struc
 	hostio_set_frame(v, to, (uint32_t)(n - (ssize_t)sizeof(h)));
 	rc = nethdr_read(v, &h, true);
 	if (rc < 0) {
-		vport_count_drop(st, DROP_IN, rc == -ENOMEM ? DROP_Resources : DROP_InvalidPacket,
-				 1);
+		droplog_drop(st, DROP_IN, rc == -ENOMEM ? DROP_Resources : DROP_InvalidPacket, v);
 		v->frame_size = 0;
 	}
 	return true;

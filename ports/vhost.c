@@ -16,6 +16,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_vhost.h>
 
+#include "ports/droplog.h"
 #include "ports/log.h"
 #include "ports/nethdr.h"
 #include "ports/vhost_socket.h"
@@ -189,8 +190,9 @@ static void vhost_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], 
 	if (unlikely(atomic_load_explicit(&r->use, memory_order_acquire) != VHOST_RING_UP)) {
 		uint32_t phase = atomic_load_explicit(&v->phase, memory_order_relaxed);
 
-		vport_count_drop(st, DROP_OUT,
-				 phase == VHOST_NO_PEER ? DROP_Disconnected : DROP_NotReady, n);
+		droplog_drop_all(st, DROP_OUT,
+				 phase == VHOST_NO_PEER ? DROP_Disconnected : DROP_NotReady, frames,
+				 n);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -273,7 +275,8 @@ static void drain(struct vhost *v, struct vhost_ring *r, struct vnbl_burst *burs
 {
 	vring_rx(&r->q, burst, st);
 	if (burst->n > 0) {
-		vport_count_drop(st, DROP_IN, DROP_NicDisabled, burst->n);
+		for (uint32_t i = 0; i < burst->n; i++)
+			droplog_drop(st, DROP_IN, DROP_NicDisabled, &burst->frames[i]);
 		vnbl_release_burst(burst);
 		vring_rx_done(&r->q);
 		burst->n = 0;
@@ -309,7 +312,7 @@ static void tx_one(struct vhost *v, unsigned q, struct vnbl *frame, struct vport
 	} else if (nethdr_complete_csum(frame) == 0) {
 		tx_ring(v, q, &frame, 1, st);
 	} else {
-		vport_count_drop(st, DROP_OUT, DROP_Resources, 1);
+		droplog_drop(st, DROP_OUT, DROP_Resources, frame);
 	}
 }
 
@@ -321,7 +324,7 @@ static void tx_segments(struct vhost *v, unsigned q, struct vnbl *frame, struct 
 	unsigned n;
 
 	if (nethdr_gso_begin(&g, frame) < 0) {
-		vport_count_drop(st, DROP_OUT, DROP_InvalidPacket, 1);
+		droplog_drop(st, DROP_OUT, DROP_InvalidPacket, frame);
 		return;
 	}
 	do {
@@ -335,7 +338,7 @@ static void tx_segments(struct vhost *v, unsigned q, struct vnbl *frame, struct 
 		st->tx_frames++;
 		st->tx_bytes += frame->frame_size;
 	} else {
-		vport_count_drop(st, DROP_OUT, DROP_Resources, 1);
+		droplog_drop(st, DROP_OUT, DROP_Resources, frame);
 	}
 }
 

@@ -10,11 +10,11 @@
 #include <rte_rcu_qsbr.h>
 
 #include "ports/copy.h"
+#include "ports/droplog.h"
 #include "ports/object.h"
 #include "ports/sigbus.h"
 #include "ports/vnbl_mbuf.h"
 #include "ports/vnic_ops.h"
-#include "ports/vport.h"
 #include "ports/vring.h"
 
 enum {
@@ -426,13 +426,13 @@ static void inbox_leave(struct vnic_txq *txq, struct vnbl *const frames[], unsig
 		if (atomic_fetch_add_explicit(&txq->waiting, 1, memory_order_relaxed) >=
 		    VNIC_INBOX_SIZE) {
 			atomic_fetch_sub_explicit(&txq->waiting, 1, memory_order_relaxed);
-			vport_count_drop(st, DROP_OUT, DROP_Busy, 1);
+			droplog_drop(st, DROP_OUT, DROP_Busy, frames[i]);
 			continue;
 		}
 		m = vnbl_copy_to_mbuf(frames[i]);
 		if (m == NULL) {
 			atomic_fetch_sub_explicit(&txq->waiting, 1, memory_order_relaxed);
-			vport_count_drop(st, DROP_OUT, DROP_Resources, 1);
+			droplog_drop(st, DROP_OUT, DROP_Resources, frames[i]);
 			continue;
 		}
 		*vnbl_mbuf_link(m) = atomic_load_explicit(&txq->inbox, memory_order_relaxed);

@@ -1,6 +1,7 @@
 #include "ports/vport.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -36,6 +37,8 @@ int vport_create(const struct vport_conf *conf, struct vswitch *parent, struct v
 	memset(port->stats, 0, n_stats * sizeof(*port->stats));
 	object_init(&port->obj, OBJECT_VPORT, sizeof(*port), conf->name, conf->friendly_name);
 	port->n_stats = n_stats;
+	for (uint32_t i = 0; i < n_stats; i++)
+		port->stats[i].port = port;
 	port->vswitch = parent;
 	port->id = conf->id;
 	port->slot = conf->slot;
@@ -57,8 +60,8 @@ void vport_destroy(struct vport *port)
 
 void vport_sum_stats(const struct vport *port, struct vport_stats *sum)
 {
-	// The struct is counters from end to end, so that no field can be forgotten here.
-	const size_t n_words = sizeof(*sum) / sizeof(uint64_t);
+	// The struct is counters up to the port, so that no field can be forgotten here.
+	const size_t n_words = offsetof(struct vport_stats, port) / sizeof(uint64_t);
 	uint64_t *to = (uint64_t *)sum;
 
 	memset(sum, 0, sizeof(*sum));
@@ -68,6 +71,7 @@ void vport_sum_stats(const struct vport *port, struct vport_stats *sum)
 		for (size_t w = 0; w < n_words; w++)
 			to[w] += from[w];
 	}
+	sum->port = port;
 }
 
 const char *vport_type_name(unsigned type)

@@ -17,6 +17,7 @@
 
 struct vswitch;
 struct vnic;
+struct vport;
 struct vmq;
 struct qosline;
 struct policy;
@@ -55,7 +56,8 @@ enum vport_monitor_mode { VPORT_MONITOR_MODES(X) };
 #undef X
 
 // Counters of one port on one proc. Frames and bytes are those that passed; drops are not
-// among them. Bytes count the frame without FCS, a tag included.
+// among them. Bytes count the frame without FCS, a tag included. All but 'port' are numbers to be
+// summed.
 struct vport_stats {
 	alignas(64) uint64_t rx_frames; // from the NIC into the switch
 	uint64_t rx_bytes;
@@ -65,6 +67,7 @@ struct vport_stats {
 	uint64_t tx_completed; // of the frames for the NIC: checksummed or cut here, for its peer
 			       // cannot
 	uint64_t drops[DROP_DIRECTIONS][DROP_COUNT];
+	const struct vport *port; // whose they are, for the drop log; NULL: nobody's
 };
 
 struct vport {

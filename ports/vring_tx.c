@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "ports/copy.h"
-#include "ports/vport.h"
+#include "ports/droplog.h"
 #include "ports/vring_walk.h"
 
 enum {
@@ -75,14 +75,14 @@ void vring_tx(struct virtq *q, struct vnbl *const frames[], unsigned n, struct v
 	int reason;
 
 	if (!vring_usable(q)) {
-		vport_count_drop(st, DROP_OUT, DROP_NotReady, n);
+		droplog_drop_all(st, DROP_OUT, DROP_NotReady, frames, n);
 		return;
 	}
 	tx_init(&tx, q, n);
 	for (i = tx_simple(&tx, frames, n); i < n; i += tx_simple(&tx, &frames[i], n - i)) {
 		reason = tx_frame(&tx, frames[i]);
 		if (reason != 0) {
-			vport_count_drop(st, DROP_OUT, (unsigned)reason, 1);
+			droplog_drop(st, DROP_OUT, (unsigned)reason, frames[i]);
 		} else {
 			tx.sent++;
 			tx.bytes += frames[i]->frame_size;

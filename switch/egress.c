@@ -1,8 +1,8 @@
 #include "switch/egress.h"
 
+#include "ports/droplog.h"
 #include "ports/vnbl.h"
 #include "ports/vnic.h"
-#include "ports/vport.h"
 
 enum {
 	// A flood to more guests than these is made safe once instead of being read from the
@@ -91,7 +91,7 @@ static void drop_in(struct vnbl *v, unsigned reason, struct vport_stats *st)
 	st->rx_bytes -= v->frame_size + (v->flags & VNBL_HAS_TAG ? VNBL_TAG_SIZE : 0);
 	vnbl_drop(v, (uint8_t)reason);
 	v->dst_slot = VNBL_DST_NONE;
-	vport_count_drop(st, DROP_IN, reason, 1);
+	droplog_drop(st, DROP_IN, reason, v);
 }
 
 static void deliver_unicast(const struct vswitch_map *map, struct vnbl_burst *burst, unsigned proc)

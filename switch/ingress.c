@@ -1,8 +1,8 @@
 #include "switch/ingress.h"
 
+#include "ports/droplog.h"
 #include "ports/nethdr.h"
 #include "ports/vnbl.h"
-#include "ports/vport.h"
 
 enum { ETHER_SIZE = 14, MAC_SIZE = 6 };
 
@@ -35,7 +35,7 @@ void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct 
 			reason = check(v, frame_max);
 		if (reason != DROP_COUNT) {
 			vnbl_drop(v, (uint8_t)reason);
-			vport_count_drop(st, DROP_IN, reason, 1);
+			droplog_drop(st, DROP_IN, reason, v);
 			continue;
 		}
 		passed++;

@@ -15,6 +15,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include "ports/copy.h"
+#include "ports/droplog.h"
 #include "ports/object.h"
 #include "ports/vnbl.h"
 #include "ports/vnic.h"
@@ -209,6 +210,7 @@ static int proc_start(unsigned number, unsigned core, bool poll_always, struct e
 	p->poll_always = poll_always;
 	p->tsc_hz = vsw_root.tsc_hz;
 	p->start_tsc = vsw_root.start_tsc;
+	p->stage_tsc = rte_rdtsc();
 	snprintf(p->copy_name, sizeof(p->copy_name), "%s", copy_name());
 	p->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	p->conf = calloc(1, sizeof(struct proc_conf));
@@ -286,6 +288,7 @@ static void *proc_main(void *arg)
 
 	p->tid = (int32_t)syscall(SYS_gettid);
 	pthread_setname_np(pthread_self(), p->obj.name);
+	droplog_set(&p->drops);
 	// Without an lcore id the mbuf pool has no cache here; that is slower, not wrong.
 	rte_thread_register();
 	rte_rcu_qsbr_thread_register(rcu, p->number);
@@ -337,6 +340,7 @@ static unsigned proc_round(struct proc *p, const struct proc_conf *conf)
 	uint64_t began = rte_rdtsc();
 	unsigned frames = 0;
 
+	p->drops.now_tsc = began;
 	for (uint32_t i = 0; i < conf->n_rxqs; i++)
 		frames += proc_burst(p, &conf->rxqs[i]);
 	if (frames > 0) {

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "ports/droplog_types.h"
 #include "ports/object_types.h"
 #include "ports/vnbl_types.h"
 #include "ports/vport_types.h"
@@ -88,4 +89,7 @@ struct proc {
 
 	// The burst in its hands.
 	struct vnbl_burst burst;
+
+	// Those that it dropped last.
+	struct droplog drops;
 };

@@ -2,6 +2,7 @@
  * Names every struct, and every enum, that a debugger may want to look at, once. This file makes no
  * code: it is compiled for its type data alone, which btf_embed.sh puts into the program.
  */
+#include "ports/droplog_types.h"
 #include "ports/eth_types.h"
 #include "ports/guest_mem_types.h"
 #include "ports/object_types.h"
@@ -29,6 +30,8 @@ struct vsw_btf_probe {
 union vsw_types {
 	// ports
 	struct capture *capture;
+	struct droplog *droplog;
+	struct droplog_record *droplog_record;
 	struct eth *eth;
 	struct guest_mem *guest_mem;
 	struct guest_region *guest_region;
@@ -76,6 +79,7 @@ union vsw_types {
 
 	// Fields of these are plain integers, which a debugger shows by name all the same.
 	enum conf_switch_type *conf_switch_type;
+	enum drop_direction *drop_direction;
 	enum drop_reason *drop_reason;
 	enum object_type *object_type;
 	enum proc_stage *proc_stage;
