@@ -1,6 +1,7 @@
 #include "debugshell/clock.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <x86intrin.h>
 
 #include "debugshell/print.h"
@@ -32,18 +33,36 @@ uint64_t clock_now(const struct shell *sh)
 	return sh->runs ? __rdtsc() : sh->stopped_tsc;
 }
 
+double clock_seconds_ago(const struct shell *sh, uint64_t tsc)
+{
+	uint64_t now = clock_now(sh);
+
+	if (now <= tsc || sh->root->tsc_hz == 0)
+		return 0;
+	return (double)(now - tsc) / (double)sh->root->tsc_hz;
+}
+
+double clock_monotonic_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
+}
+
 void clock_print(const struct shell *sh)
 {
 	const struct vsw_root *root = sh->root;
 	uint64_t now = clock_now(sh);
+	int64_t now_s;
 
-	if (root->tsc_hz == 0 || root->start_s == 0 || now < root->start_tsc)
-		print_row("As of", "[Not known]");
-	else
-		print_row("As of", "%s",
-			  print_wall_clock(root->start_s +
-					   (int64_t)((now - root->start_tsc) / root->tsc_hz))
-				  .s);
+	if (root->tsc_hz == 0 || root->start_s == 0 || now < root->start_tsc) {
+		print_absent("As of", "[Not known]");
+		return;
+	}
+	now_s = root->start_s + (int64_t)((now - root->start_tsc) / root->tsc_hz);
+	print_row("As of", "%s", print_wall_clock(now_s).s);
+	print_extra("as_of_unix_s", "%ld", now_s);
 }
 
 static uint64_t latest(uint64_t a, uint64_t b)

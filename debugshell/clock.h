@@ -17,5 +17,11 @@ void clock_start(struct shell *sh);
 // In cycles. 0: not known.
 uint64_t clock_now(const struct shell *sh);
 
+// From a reading of the counter until now; 0 when it is not known, or yet to come.
+double clock_seconds_ago(const struct shell *sh, uint64_t tsc);
+
+// Seconds of this machine's own monotonic clock, for what takes time here.
+double clock_monotonic_s(void);
+
 // Row "As of" with the moment as wall clock.
 void clock_print(const struct shell *sh);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 
@@ -13,7 +14,6 @@ enum { HELP_COLUMNS = 79, HELP_NAME = 7, HELP_LONG_NAME = 15 };
 
 static int cmd_help(struct shell *sh, int argc, char **argv, struct why *why);
 static void help_entry(const struct cmd *cmd);
-static const struct cmd *cmd_find(const char *word);
 static const char *cmd_bare_name(const char *word);
 static int cmd_run_address(struct shell *sh, tgt_addr addr, char *word, struct why *why);
 static int cmd_run_part(struct shell *sh, tgt_addr addr, char *word, int err, struct why *why);
@@ -38,7 +38,7 @@ static const struct cmd cmds[] = {
 	 cmd_ring, OBJECT_NONE, true, false},
 	{"vmq", "", "vmq", "Displays information about a given VMQ (Virtual Machine Queue)",
 	 cmd_vmq, OBJECT_NONE, true, false},
-	{"vnbl", "", "vnbl [-x] [VNBL | PROC]",
+	{"vnbl", "", "vnbl [-x] [VNBL | PROC | VPORT]",
 	 "Displays Extensible Virtual Switch specific data of an NBL", cmd_vnbl, OBJECT_NONE, true,
 	 true},
 	{"vnic", "", "vnic [VNIC | PORT NAME]", "Displays information about one or more vnic(s)",
@@ -51,6 +51,9 @@ static const struct cmd cmds[] = {
 	{"where", "", "where [PROC | NUMBER]",
 	 "Displays where each processor is: running, idle, asleep or stuck", cmd_where, OBJECT_NONE,
 	 false, false},
+	{"top", "", "top [-d SECONDS] [-n COUNT]",
+	 "Displays rates per second of ports, processors and queues, on a terminal until q",
+	 cmd_top, OBJECT_NONE, false, true},
 	{"lm", "", "lm [MODULE | ADDRESS]", "Displays the loaded modules", cmd_lm, OBJECT_NONE,
 	 true, false},
 	{"lmi", "", "lmi [MODULE | ADDRESS]",
@@ -110,6 +113,21 @@ void cmd_run_lists(struct shell *sh)
 	}
 }
 
+const struct cmd *cmd_find(const char *word)
+{
+	const char *name = cmd_bare_name(word);
+
+	for (unsigned i = 0; i < N_CMDS; i++)
+		if (strcmp(cmds[i].name, name) == 0)
+			return &cmds[i];
+	return NULL;
+}
+
+const struct cmd *cmd_at(unsigned i)
+{
+	return i < N_CMDS ? &cmds[i] : NULL;
+}
+
 static int cmd_help(struct shell *sh, int argc, char **argv, struct why *why)
 {
 	const struct cmd *cmd;
@@ -122,12 +140,12 @@ static int cmd_help(struct shell *sh, int argc, char **argv, struct why *why)
 			return why_set(why, -ENOENT, "there is no command '%.100s'",
 				       print_text(argv[1], strlen(argv[1])).s);
 		help_entry(cmd);
-		printf("\nUsage: %s\n", cmd->usage);
+		print_plain("\nUsage: %s\n", cmd->usage);
 		return 0;
 	}
 	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	path[n > 0 ? n : 0] = '\0';
-	printf("Commands for %s:\n", n > 0 ? path : "vswsh");
+	print_plain("Commands for %s:\n", n > 0 ? path : "vswsh");
 	for (unsigned i = 0; i < N_CMDS; i++)
 		help_entry(&cmds[i]);
 	return 0;
@@ -137,36 +155,30 @@ static int cmd_help(struct shell *sh, int argc, char **argv, struct why *why)
 static void help_entry(const struct cmd *cmd)
 {
 	int width = cmd->prefix[0] == '\0' ? HELP_NAME : HELP_LONG_NAME;
+	struct text line = {.s = ""}, name = {.s = ""};
 	const char *text = cmd->help;
-	char name[32];
-	int indent, column;
+	size_t indent;
 
-	snprintf(name, sizeof(name), "%s%s", cmd->prefix, cmd->name);
-	indent = printf("  !%-*s - ", width, name);
-	column = indent;
+	print_append(&name, "%s%s", cmd->prefix, cmd->name);
+	print_append(&line, "  !%-*s -", width, name.s);
+	indent = strlen(line.s) + 1;
 	while (*text != '\0') {
 		int length = (int)strcspn(text, " ");
-		bool first = column == indent;
 
-		if (!first && column + 1 + length > HELP_COLUMNS) {
-			column = printf("\n%*s", indent, "") - 1;
-			first = true;
+		if (strlen(line.s) + 1 + (size_t)length > HELP_COLUMNS) {
+			print_plain("%s\n", line.s);
+			snprintf(line.s, sizeof(line.s), "%*s", (int)indent - 1, "");
 		}
-		column += printf("%s%.*s", first ? "" : " ", length, text);
+		print_append(&line, " %.*s", length, text);
 		text += length;
 		text += strspn(text, " ");
 	}
-	putchar('\n');
-}
-
-static const struct cmd *cmd_find(const char *word)
-{
-	const char *name = cmd_bare_name(word);
-
-	for (unsigned i = 0; i < N_CMDS; i++)
-		if (strcmp(cmds[i].name, name) == 0)
-			return &cmds[i];
-	return NULL;
+	print_plain("%s\n", line.s);
+	print_open("rows");
+	print_extra("name", "%s", cmd->name);
+	print_extra("usage", "%s", cmd->usage);
+	print_extra("text", "%s", cmd->help);
+	print_close();
 }
 
 // Without the marks of an extension command: "!nvkd.vswitch", "!vswitch".

@@ -29,6 +29,12 @@ void cmd_run_lists(struct shell *sh);
 // Finds the command, or the object at the address that stands in its place, and runs it.
 int cmd_run(struct shell *sh, int argc, char **argv, struct why *why);
 
+// The command of that name, however it is written; NULL: there is none.
+const struct cmd *cmd_find(const char *word);
+
+// Command 'i' of the table; NULL behind the last.
+const struct cmd *cmd_at(unsigned i);
+
 // cmd_vswitch.c
 int cmd_vswitch(struct shell *sh, int argc, char **argv, struct why *why);
 
@@ -43,6 +49,7 @@ int cmd_fdb(struct shell *sh, int argc, char **argv, struct why *why);
 int cmd_drops(struct shell *sh, int argc, char **argv, struct why *why);
 
 int cmd_where(struct shell *sh, int argc, char **argv, struct why *why);
+int cmd_top(struct shell *sh, int argc, char **argv, struct why *why);
 
 // cmd_ring.c, cmd_vnbl.c: parts of objects, which have addresses of their own
 int cmd_ring(struct shell *sh, int argc, char **argv, struct why *why);
@@ -59,6 +66,9 @@ int cmd_extension(struct shell *sh, int argc, char **argv, struct why *why);
 int cmd_lm(struct shell *sh, int argc, char **argv, struct why *why);
 int cmd_lmi(struct shell *sh, int argc, char **argv, struct why *why);
 int cmd_dt(struct shell *sh, int argc, char **argv, struct why *why);
+
+// Whose names may stand behind this type in dt; OBJECT_NONE: no object's.
+enum object_type cmd_dt_object_type(const char *name);
 
 int cmd_dump(struct shell *sh, int argc, char **argv, struct why *why);
 

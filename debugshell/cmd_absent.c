@@ -3,7 +3,6 @@
  * so, and show what stands in their place.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,19 +30,45 @@ static void print_proc_queues(struct shell *sh, const struct queue_totals *total
 static uint64_t count_drops(struct shell *sh, unsigned reason);
 static int add_drops(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
 
+static const struct print_column vmq_columns[] = {
+	{"Type", 6}, {"Address", 18}, {"QueueId", 9}, {"vPort", 18}, {"MAC", 19},
+	{"VLAN", 6}, {"State", 14},   {"Proc", 6},    {"Load"},
+};
+
+static const struct print_column qosline_columns[] = {
+	{"Type", 8},         {"Address", 18},      {"vNic", 18},       {"Bandwidth", 12},
+	{"ActiveFlows", 14}, {"ActiveWeight", 14}, {"SendWindow", 12}, {"Name"},
+};
+
+static const struct print_column extension_columns[] = {
+	{"Type", 11}, {"Address", 18}, {"vSwitch", 18},
+	{"Kind", 12}, {"State", 12},   {"FriendlyName"},
+};
+
+static const struct print_column queue_columns[] = {
+	{"Proc", 18},
+	{"Number", 8},
+	{"Core", 6},
+	{"Queues"},
+};
+
 int cmd_vmq(struct shell *sh, int argc, char **argv, struct why *why)
 {
 	struct queue_totals totals = {.nics = 0};
 
 	if (argc > 1)
 		return refuse("VMQ", argv[1], why);
-	printf("\n%-6s%-18s%-9s%-18s%-19s%-6s%-14s%-6s%s\n", "Type", "Address", "QueueId", "vPort",
-	       "MAC", "VLAN", "State", "Proc", "Load");
-	printf("[None]\n\n");
+	PRINT_TABLE("", vmq_columns);
+	print_none();
+	print_blank();
 	walk_ports(sh, count_queues, &totals);
-	print_row("VMQs", "0: no queue of a NIC is given to a port");
-	print_row("Receive queues", "%u of %u NICs, %u of them without a proc", totals.queues,
-		  totals.nics, totals.unserved);
+	print_values("VMQs", ".", "%u: no queue of a NIC is given to a port", 0);
+	print_values("Receive queues", "- - -",
+		     "%u of %u NICs, %u of them without a proc   !nvkd.vnic", totals.queues,
+		     totals.nics, totals.unserved);
+	print_extra("nics", "%u", totals.nics);
+	print_extra("queues", "%u", totals.queues);
+	print_extra("queues_without_proc", "%u", totals.unserved);
 	print_proc_queues(sh, &totals);
 	return 0;
 }
@@ -52,11 +77,11 @@ int cmd_qosline(struct shell *sh, int argc, char **argv, struct why *why)
 {
 	if (argc > 1)
 		return refuse("QoS line", argv[1], why);
-	printf("\n%-8s%-18s%-18s%-12s%-14s%-14s%-12s%s\n", "Type", "Address", "vNic", "Bandwidth",
-	       "ActiveFlows", "ActiveWeight", "SendWindow", "Name");
-	printf("[None]\n\n");
-	print_row("QoS lines", "0: no port's traffic is shaped or weighed");
-	print_row("Dropped", "%lu frames over a limit", count_drops(sh, DROP_Qos));
+	PRINT_TABLE("", qosline_columns);
+	print_none();
+	print_blank();
+	print_values("QoS lines", ".", "%u: no port's traffic is shaped or weighed", 0);
+	print_values("Dropped", ".", "%lu frames over a limit   !drops", count_drops(sh, DROP_Qos));
 	return 0;
 }
 
@@ -64,13 +89,14 @@ int cmd_extension(struct shell *sh, int argc, char **argv, struct why *why)
 {
 	if (argc > 1)
 		return refuse("extension", argv[1], why);
-	printf("\n%-11s%-18s%-18s%-12s%-12s%s\n", "Type", "Address", "vSwitch", "Kind", "State",
-	       "FriendlyName");
-	printf("[None]\n\n");
-	print_row("Extensions", "0 on %u switches: a frame passes the switch's own stages only",
-		  walk_n_vswitches(sh));
-	print_row("Dropped", "%lu frames for want of an extension",
-		  count_drops(sh, DROP_RequiredExtensionMissing));
+	PRINT_TABLE("", extension_columns);
+	print_none();
+	print_blank();
+	print_values("Extensions", "count switches",
+		     "%u on %u switches: a frame passes the switch's own stages only", 0,
+		     walk_n_vswitches(sh));
+	print_values("Dropped", ".", "%lu frames for want of an extension   !drops",
+		     count_drops(sh, DROP_RequiredExtensionMissing));
 	return 0;
 }
 
@@ -107,18 +133,22 @@ static void print_proc_queues(struct shell *sh, const struct queue_totals *total
 	if (proc == NULL)
 		return;
 	print_section("RECEIVE QUEUES");
-	printf("    %-18s%-8s%-6s%s\n", "Proc", "Number", "Core", "Queues");
+	PRINT_TABLE("    ", queue_columns);
 	for (uint32_t i = 0; i < sh->root->n_procs; i++) {
 		tgt_addr addr = tgt_ptr(sh->root->procs[i]);
 
-		if (walk_object(sh, addr, OBJECT_PROC, proc, &why) < 0)
+		if (walk_object(sh, addr, OBJECT_PROC, proc, &why) < 0) {
 			walk_trouble(sh, "    ", "PROC", addr, &why);
-		else
-			printf("    %016lx  %-8u%-6u%u\n", addr.v, proc->number, proc->core,
-			       proc->number < PROC_MAX ? totals->by_proc[proc->number] : 0);
+			continue;
+		}
+		print_cell_addr(addr);
+		print_cell_fmt("%u", proc->number);
+		print_cell_fmt("%u", proc->core);
+		print_cell_fmt("%u", proc->number < PROC_MAX ? totals->by_proc[proc->number] : 0);
+		print_row_end(false);
 	}
 	if (sh->root->n_procs == 0)
-		printf("    [None]\n");
+		print_none();
 	free(proc);
 }
 
@@ -138,8 +168,10 @@ static int add_drops(struct shell *sh, const struct walk_vswitch *v, tgt_addr ad
 	struct why why;
 
 	if (walk_object(sh, addr, OBJECT_VPORT, &port, &why) < 0 ||
-	    walk_stats(sh, &port, &sum, &why) != 0)
+	    walk_stats(sh, &port, &sum, &why) != 0) {
+		walk_trouble(sh, "    ", "VPORT", addr, &why);
 		return 0;
+	}
 	for (unsigned d = 0; d < DROP_DIRECTIONS; d++)
 		total->frames += sum.drops[d][total->reason];
 	return 0;

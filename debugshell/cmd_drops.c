@@ -1,8 +1,9 @@
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "debugshell/cmd.h"
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 
@@ -16,6 +17,13 @@ static int drops_find(struct shell *sh, const char *word, enum object_type *x_ty
 		      tgt_addr *x_addr, struct why *why);
 static int drops_port(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
 static int drops_show(struct shell *sh, tgt_addr addr, bool also_none, struct why *why);
+
+static const struct print_column columns[] = {
+	{"Direction", 11},
+	{"Frames", 14},
+	{"Reason", 28},
+	{"Meaning"},
+};
 
 int cmd_drops(struct shell *sh, int argc, char **argv, struct why *why)
 {
@@ -36,7 +44,7 @@ int cmd_drops(struct shell *sh, int argc, char **argv, struct why *why)
 	}
 	walk_ports(sh, drops_port, &choice);
 	if (choice.rows == 0)
-		printf("\n[None]\n");
+		print_none();
 	return 0;
 }
 
@@ -50,10 +58,12 @@ unsigned cmd_drops_print(const struct vport_stats *sum, const char *indent)
 			if (sum->drops[d][r] == 0)
 				continue;
 			if (rows++ == 0)
-				printf("%s%-11s%-14s%-28s%s\n", indent, "Direction", "Frames",
-				       "Reason", "Meaning");
-			printf("%s%-11s%-14lu%-28s%s\n", indent, directions[d], sum->drops[d][r],
-			       name_drop(r), name_drop_text(r));
+				PRINT_TABLE(indent, columns);
+			print_cell(directions[d]);
+			print_cell_fmt("%lu", sum->drops[d][r]);
+			print_cell(name_drop(r));
+			print_cell(name_drop_text(r));
+			print_row_end(false);
 		}
 	}
 	return rows;
@@ -67,7 +77,9 @@ static int drops_find(struct shell *sh, const char *word, enum object_type *x_ty
 
 	if (walk_find(sh, OBJECT_VPORT, word, x_addr, &ignored) != 0 &&
 	    walk_find(sh, OBJECT_VSWITCH, word, x_addr, &ignored) != 0)
-		return why_set(why, -ENOENT, "there is no vport or vswitch '%.100s'", word);
+		return why_set(why, -ENOENT,
+			       "there is no vport or vswitch '%.100s'; vport and vswitch list them",
+			       print_text(word, strlen(word)).s);
 	err = walk_type(sh, *x_addr, x_type, why);
 	if (err == 0 && *x_type != OBJECT_VPORT && *x_type != OBJECT_VSWITCH)
 		return why_set(why, -EINVAL, "%016lx is a %s; drops belong to a vport or a vswitch",
@@ -96,6 +108,7 @@ static int drops_show(struct shell *sh, tgt_addr addr, bool also_none, struct wh
 	struct vport_stats sum;
 	struct vport port;
 	uint64_t frames = 0;
+	unsigned rows;
 	int err = walk_object(sh, addr, OBJECT_VPORT, &port, why);
 
 	if (err >= 0)
@@ -107,8 +120,15 @@ static int drops_show(struct shell *sh, tgt_addr addr, bool also_none, struct wh
 			frames += sum.drops[d][r];
 	if (frames == 0 && !also_none)
 		return 0;
-	printf("\nVPORT %016lx  %s\n", addr.v, TEXT(port.obj.name).s);
-	if (frames == 0)
-		printf("    [None]\n");
-	return (int)cmd_drops_print(&sum, "    ");
+	print_title_name("VPORT", addr, TEXT(port.obj.name));
+	if (print_is_json())
+		print_section("DROPS"); // as vport has them
+	if (frames == 0) {
+		print_none();
+		return 0;
+	}
+	rows = cmd_drops_print(&sum, "    ");
+	print_blank();
+	print_link("Last of them", addr, "nvkd.vnbl");
+	return (int)rows;
 }

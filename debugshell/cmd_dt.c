@@ -4,13 +4,13 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "debugshell/cmd.h"
 #include "debugshell/dt.h"
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 
@@ -46,7 +46,6 @@ static int dt_show(struct shell *sh, const struct dt_words *words, struct why *w
 static int dt_address(struct shell *sh, struct dt *dt, const struct dt_words *words,
 		      struct why *why);
 static int dt_load_object(struct shell *sh, struct dt *dt, bool *x_torn, struct why *why);
-static enum object_type dt_object_type(const char *name);
 static void dt_check_object(struct shell *sh, const struct dt *dt, enum object_type type);
 
 int cmd_dt(struct shell *sh, int argc, char **argv, struct why *why)
@@ -70,6 +69,14 @@ int cmd_dt(struct shell *sh, int argc, char **argv, struct why *why)
 		return why_set(why, -ENOENT, "this vswd has no type whose name is like '%.100s'",
 			       print_text(words.type, sizeof(words.type)).s);
 	return 0;
+}
+
+enum object_type cmd_dt_object_type(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(dt_objects) / sizeof(dt_objects[0]); i++)
+		if (strcmp(dt_objects[i].name, name) == 0)
+			return dt_objects[i].type;
+	return OBJECT_NONE;
 }
 
 static int dt_types(struct shell *sh, struct dt_types *ret, struct why *why)
@@ -157,9 +164,9 @@ static int dt_show(struct shell *sh, const struct dt_words *words, struct why *w
 	if (err == 0 && dt.target != NULL)
 		err = dt_load_object(sh, &dt, &torn, why);
 	if (err == 0) {
-		dt_print(&dt, torn ? " ~" : "");
-		if (dt.target != NULL && dt_object_type(words->type) != OBJECT_NONE)
-			dt_check_object(sh, &dt, dt_object_type(words->type));
+		dt_print(&dt, torn);
+		if (dt.target != NULL && cmd_dt_object_type(words->type) != OBJECT_NONE)
+			dt_check_object(sh, &dt, cmd_dt_object_type(words->type));
 	}
 	dt_free(&dt);
 	return err;
@@ -169,7 +176,7 @@ static int dt_show(struct shell *sh, const struct dt_words *words, struct why *w
 static int dt_address(struct shell *sh, struct dt *dt, const struct dt_words *words,
 		      struct why *why)
 {
-	enum object_type type = dt_object_type(words->type);
+	enum object_type type = cmd_dt_object_type(words->type);
 	int err = walk_find(sh, type, words->address, &dt->addr, why);
 
 	dt->target = sh->target;
@@ -186,7 +193,7 @@ static int dt_load_object(struct shell *sh, struct dt *dt, bool *x_torn, struct 
 	uint32_t before;
 	int err = 0;
 
-	if (dt_object_type(dt->path) == OBJECT_NONE)
+	if (cmd_dt_object_type(dt->path) == OBJECT_NONE)
 		return dt_load(dt, why);
 	for (unsigned i = 0; err == 0 && i < (sh->runs ? DT_TRIES : 1); i++) {
 		if (i > 0)
@@ -198,14 +205,6 @@ static int dt_load_object(struct shell *sh, struct dt *dt, bool *x_torn, struct 
 	}
 	*x_torn = true;
 	return err;
-}
-
-static enum object_type dt_object_type(const char *name)
-{
-	for (unsigned i = 0; i < sizeof(dt_objects) / sizeof(dt_objects[0]); i++)
-		if (strcmp(dt_objects[i].name, name) == 0)
-			return dt_objects[i].type;
-	return OBJECT_NONE;
 }
 
 // What was shown as an object of a type may be something else.

@@ -2,7 +2,6 @@
  * dump: a small core of the target, see dump.h for what is in it.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "debugshell/cmd.h"
 #include "debugshell/dump.h"
@@ -35,11 +34,12 @@ int cmd_dump(struct shell *sh, int argc, char **argv, struct why *why)
 	err = dump_file_commit(&file, &size, why);
 	if (err != 0)
 		return err;
-	printf("\nDUMP of %s%s\n", sh->target->name, is_torn ? " ~" : "");
+	print_plain("\nDUMP of %s%s\n", sh->target->name, is_torn ? " ~" : "");
+	print_torn(is_torn);
 	print_row("File", "%s", argv[1]);
-	print_row("Size", "%lu bytes", size);
-	print_row("Memory", "%lu bytes in %u pieces: no guest memory, no frames", sizes.memory,
-		  sizes.pieces);
+	print_values("Size", ".", "%lu bytes", size);
+	print_values("Memory", "bytes pieces", "%lu bytes in %u pieces: no guest memory, no frames",
+		     sizes.memory, sizes.pieces);
 	print_row("Look at it with", "vswsh -z %s", argv[1]);
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "debugshell/clock.h"
 #include "debugshell/cmd.h"
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 #include "switch/fdb_types.h"
@@ -49,6 +50,11 @@ static int walk_buckets(struct fdb_walk *w, struct why *why);
 static int check_table(const struct fdb *fdb, const struct type_map *map, struct why *why);
 static void print_bucket(struct fdb_walk *w, const struct fdb_bucket *bucket);
 static void print_entry(struct fdb_walk *w, uint64_t key, uint64_t value);
+static void print_station(const struct fdb_walk *w, uint64_t key, uint64_t value);
+
+static const struct print_column station_columns[] = {
+	{"MAC", 19}, {"VLAN", 6}, {"Type", 9}, {"Age", 9, "age_s"}, {"vPort", 18}, {"Name"},
+};
 
 int cmd_fdb(struct shell *sh, int argc, char **argv, struct why *why)
 {
@@ -66,7 +72,7 @@ static int fdb_all(struct shell *sh)
 			walk_trouble(sh, "", "VSWITCH", addr, &why);
 	}
 	if (walk_n_vswitches(sh) == 0)
-		printf("\n[None]\n");
+		print_none();
 	return 0;
 }
 
@@ -81,7 +87,8 @@ static int fdb_one(struct shell *sh, const char *word, struct why *why)
 
 	if (walk_find(sh, OBJECT_VSWITCH, word, &addr, &ignored) != 0 &&
 	    walk_find(sh, OBJECT_VPORT, word, &addr, &ignored) != 0)
-		return why_set(why, -ENOENT, "there is no vswitch or vport '%.100s'",
+		return why_set(why, -ENOENT,
+			       "there is no vswitch or vport '%.100s'; vswitch and vport list them",
 			       print_text(word, strlen(word)).s);
 	err = walk_type(sh, addr, &type, why);
 	if (err != 0)
@@ -126,8 +133,11 @@ static int fdb_switch(struct shell *sh, tgt_addr vswitch, tgt_addr port, bool de
 	print_title("FDB", addr, err == WALK_TORN);
 	print_link("vSwitch", vswitch, "nvkd.vswitch");
 	print_text_row("Friendly Name", TEXT(v->sw.obj.friendly_name));
+	print_extra("switch", "%s", TEXT(v->sw.obj.name).s);
 	clock_print(sh);
-	print_row("Stations", "%u of %u", fdb->stations, fdb->max_stations);
+	print_values("Stations", "- -", "%u of %u", fdb->stations, fdb->max_stations);
+	print_extra("n_stations", "%u", fdb->stations);
+	print_extra("max_stations", "%u", fdb->max_stations);
 	if (detail)
 		print_counters(fdb);
 	err = walk_buckets(w, why);
@@ -189,19 +199,24 @@ static uint32_t now_s(const struct shell *sh)
 
 static void print_counters(const struct fdb *fdb)
 {
-	print_row("Ageing", fdb->ageing_s != 0 ? "%u s" : "[Off]", fdb->ageing_s);
-	print_row("Buckets", "%u at %016lx, %lu bytes", fdb->n_buckets, tgt_ptr(fdb->buckets).v,
-		  fdb->buckets_bytes);
+	if (fdb->ageing_s != 0)
+		print_values("Ageing", "seconds", "%u s", fdb->ageing_s);
+	else
+		print_absent("Ageing", "[Off]");
+	print_values("Buckets", "count address bytes", "%u at %016lx, %lu bytes", fdb->n_buckets,
+		     tgt_ptr(fdb->buckets).v, fdb->buckets_bytes);
 	print_section("COUNTERS");
 	print_row("Learned", "%lu", fdb->learned);
-	print_row("Moved", "%lu from one port to another", fdb->moved);
+	print_values("Moved", ".", "%lu from one port to another", fdb->moved);
 	print_row("Aged", "%lu", fdb->aged);
-	print_row("Flushed", "%lu with their port", fdb->flushed);
-	print_row("Evicted", "%lu to make room", fdb->evicted);
-	print_row("Forgotten", "%lu heard at another port, which is at its quota", fdb->forgotten);
-	print_row("Refused", "%lu frames whose source found no room", fdb->refused);
-	print_row("Busy", "%lu frames whose source found the table being written", fdb->busy);
-	print_row("Pinned", "%lu frames from another port's static address", fdb->pinned);
+	print_values("Flushed", ".", "%lu with their port", fdb->flushed);
+	print_values("Evicted", ".", "%lu to make room", fdb->evicted);
+	print_values("Forgotten", ".", "%lu heard at another port, which is at its quota",
+		     fdb->forgotten);
+	print_values("Refused", ".", "%lu frames whose source found no room", fdb->refused);
+	print_values("Busy", ".", "%lu frames whose source found the table being written",
+		     fdb->busy);
+	print_values("Pinned", ".", "%lu frames from another port's static address", fdb->pinned);
 }
 
 static int walk_buckets(struct fdb_walk *w, struct why *why)
@@ -221,7 +236,7 @@ static int walk_buckets(struct fdb_walk *w, struct why *why)
 	if (chunk == NULL)
 		return why_set(why, -ENOMEM, "out of memory");
 	print_section("STATIONS");
-	printf("    %-19s%-6s%-9s%-9s%-18s%s\n", "MAC", "VLAN", "Type", "Age", "vPort", "Name");
+	PRINT_TABLE("    ", station_columns);
 	for (uint32_t i = 0; i < w->fdb->n_buckets && err == 0; i += n) {
 		tgt_addr at = tgt_add(tgt_ptr(w->fdb->buckets), (uint64_t)i * map->from_size);
 
@@ -238,9 +253,10 @@ static int walk_buckets(struct fdb_walk *w, struct why *why)
 	}
 	free(chunk);
 	if (err == 0 && w->shown == 0)
-		printf("    [None]\n");
+		print_none();
 	if (err == 0 && w->dead > 0 && w->only_port.v == 0)
-		printf("    and %lu of ports that are gone, to be removed by ageing\n", w->dead);
+		print_note("    ", "and %lu of ports that are gone, to be removed by ageing",
+			   w->dead);
 	return err;
 }
 
@@ -272,11 +288,8 @@ static void print_bucket(struct fdb_walk *w, const struct fdb_bucket *bucket)
 
 static void print_entry(struct fdb_walk *w, uint64_t key, uint64_t value)
 {
-	uint32_t age = (w->now_s - FDB_VALUE_SEEN(value)) & FDB_SEEN_MASK;
 	uint16_t slot = FDB_VALUE_SLOT(value);
 	const struct fdb_slot *known = slot < VPORT_MAX ? &w->slots[slot] : NULL;
-	uint64_t mac = FDB_KEY_MAC(key);
-	char age_text[16] = "[Never]";
 
 	if (known != NULL && FDB_VALUE_GENERATION(value) != w->fdb->generation[slot]) {
 		w->dead++;
@@ -285,16 +298,36 @@ static void print_entry(struct fdb_walk *w, uint64_t key, uint64_t value)
 	if (w->only_port.v != 0 && (known == NULL || known->port.v != w->only_port.v))
 		return;
 	w->shown++;
+	print_station(w, key, value);
+}
+
+static void print_station(const struct fdb_walk *w, uint64_t key, uint64_t value)
+{
+	uint32_t age = (w->now_s - FDB_VALUE_SEEN(value)) & FDB_SEEN_MASK;
+	bool is_static = (FDB_VALUE_FLAGS(value) & FDB_ENTRY_STATIC) != 0;
+	uint16_t slot = FDB_VALUE_SLOT(value);
+	uint64_t mac = FDB_KEY_MAC(key);
+	uint8_t bytes[6];
+	char none[32];
+
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(mac >> 8 * i);
+	print_cell(print_mac(bytes).s);
+	print_cell_fmt("%u", FDB_KEY_VLAN(key));
+	print_cell(is_static ? "Static" : "Learned");
 	// A station that was seen since we looked at the clock is not 194 days old.
-	if ((FDB_VALUE_FLAGS(value) & FDB_ENTRY_STATIC) == 0)
-		snprintf(age_text, sizeof(age_text), "%u", age > FDB_SEEN_MASK - 60 ? 0 : age);
-	printf("    %02X-%02X-%02X-%02X-%02X-%02X  %-6u%-9s%-9s", (unsigned)mac & 0xff,
-	       (unsigned)(mac >> 8) & 0xff, (unsigned)(mac >> 16) & 0xff,
-	       (unsigned)(mac >> 24) & 0xff, (unsigned)(mac >> 32) & 0xff,
-	       (unsigned)(mac >> 40) & 0xff, FDB_KEY_VLAN(key),
-	       (FDB_VALUE_FLAGS(value) & FDB_ENTRY_STATIC) != 0 ? "Static" : "Learned", age_text);
-	if (known != NULL && known->port.v != 0)
-		printf("%016lx  %s\n", known->port.v, known->name);
+	if (is_static)
+		print_cell_absent("[Never]");
 	else
-		printf("[Slot %u has no port]\n", slot);
+		print_cell_fmt("%u", age > FDB_SEEN_MASK - 60 ? 0 : age);
+	print_extra("slot", "%u", slot);
+	if (slot < VPORT_MAX && w->slots[slot].port.v != 0) {
+		print_cell_addr(w->slots[slot].port);
+		print_cell(w->slots[slot].name);
+	} else {
+		snprintf(none, sizeof(none), "[Slot %u has no port]", slot);
+		print_cell_absent(none);
+		print_cell_absent("");
+	}
+	print_row_end(false);
 }

@@ -35,11 +35,18 @@ static void lmi_time(const struct shell *sh, const struct module *module);
 static void lmi_debug_dirs(struct shell *sh, const struct module *module);
 static void lmi_type_data(struct shell *sh, const struct module *module);
 static void lmi_symbols(struct shell *sh, const struct module *module);
-static void lmi_row(const char *label, const char *text);
 static void symbols_of(struct shell *sh, const struct module *module, struct lm_symbols *ret);
 static void symbols_absent(struct shell *sh, struct lm_symbols *ret);
 static void symbols_matched(struct shell *sh, struct lm_symbols *ret);
 static const char *machine_name(unsigned machine);
+
+static const struct print_column lm_columns[] = {
+	{"start", 18},
+	{"end", 20},
+	{"module name", 0, "name", "%-24s "},
+	{"", 0, "type_data", "%-26s "},
+	{"", 0, "command"},
+};
 
 int cmd_lm(struct shell *sh, int argc, char **argv, struct why *why)
 {
@@ -82,10 +89,14 @@ static int lm_show(struct shell *sh, const struct modules *modules, const char *
 		if (!lm_is_meant(module, word))
 			continue;
 		if (shown++ == 0)
-			printf("start             end                 module name\n");
+			PRINT_TABLE(NULL, lm_columns);
 		symbols_of(sh, module, &symbols);
-		printf("%016lx  %016lx    %-24s %-26s !lmi %s\n", module->start.v,
-		       tgt_add(module->start, module->size).v, name.s, symbols.words, name.s);
+		print_cell_addr(module->start);
+		print_cell_addr(tgt_add(module->start, module->size));
+		print_cell_text(name);
+		print_cell(symbols.words);
+		print_cell_fmt("!lmi %s", name.s);
+		print_row_end(false);
 	}
 	if (shown == 0)
 		return why_set(why, -ENOENT, "there is no module '%.100s'; lm lists them",
@@ -121,17 +132,21 @@ static const struct module *lmi_find(const struct modules *modules, const char *
 
 static void lmi_show(struct shell *sh, const struct module *module)
 {
-	printf("Loaded Module Info: [%s] \n", TEXT(module->name).s);
+	print_labels("%15s: ");
+	print_plain("Loaded Module Info: [%s] \n", TEXT(module->name).s);
 	lmi_header(sh, module);
 	lmi_debug_dirs(sh, module);
-	lmi_row("Image Type", module->has_header
-				      ? "MEMORY   - Image read successfully from loaded memory."
-				      : "NONE     - Its headers cannot be read.");
+	print_row("Image Type", "%s",
+		  module->has_header ? "MEMORY   - Image read successfully from loaded memory."
+				     : "NONE     - Its headers cannot be read.");
 	lmi_symbols(sh, module);
-	if (!module->is_program)
-		return;
-	printf("%15s: %016lx   !dt vsw_root %016lx\n", "Root", sh->root_addr.v, sh->root_addr.v);
-	printf("%15s: !dt *   !lm\n", "Types");
+	if (module->is_program) {
+		print_link("Root", sh->root_addr, "dt vsw_root");
+		print_values("Types", "-", "%s", "!dt *   !lm");
+	} else {
+		print_values("Modules", "-", "%s", "!lm");
+	}
+	print_labels(NULL);
 }
 
 static void lmi_header(struct shell *sh, const struct module *module)
@@ -140,18 +155,18 @@ static void lmi_header(struct shell *sh, const struct module *module)
 	const char *file = slash != NULL ? slash + 1 : module->path;
 	const Elf64_Ehdr *ehdr = &module->ehdr;
 
-	lmi_row("Module", TEXT(module->name).s);
-	printf("%15s: %016lx\n", "Base Address", module->start.v);
-	lmi_row("Image Name", print_text(file, strlen(file)).s);
+	print_text_row("Module", TEXT(module->name));
+	print_row("Base Address", "%016lx", module->start.v);
+	print_text_row("Image Name", print_text(file, strlen(file)));
 	if (module->has_header)
-		printf("%15s: %u (%s)\n", "Machine Type", ehdr->e_machine,
-		       machine_name(ehdr->e_machine));
+		print_values("Machine Type", "number name", "%u (%s)", ehdr->e_machine,
+			     machine_name(ehdr->e_machine));
 	lmi_time(sh, module);
-	printf("%15s: %lx\n", "Size", module->size);
-	lmi_row("CheckSum", "[None: the build id is one]");
+	print_row("Size", "%lx", module->size);
+	print_absent("CheckSum", "[None: the build id is one]");
 	if (module->has_header)
-		printf("%15s: %x (%s)\n", "Characteristics", ehdr->e_type,
-		       ehdr->e_type == ET_DYN ? "DYN" : "EXEC");
+		print_values("Characteristics", "number name", "%x (%s)", ehdr->e_type,
+			     ehdr->e_type == ET_DYN ? "DYN" : "EXEC");
 }
 
 // An ELF image carries no date; when the program was started is what comes closest.
@@ -163,27 +178,34 @@ static void lmi_time(const struct shell *sh, const struct module *module)
 
 	if (!module->is_program || start == 0 || localtime_r(&start, &tm) == NULL ||
 	    strftime(text, sizeof(text), "%a %b %d %H:%M:%S %Y", &tm) == 0)
-		lmi_row("Time Stamp", "[None: an ELF image carries no date]");
+		print_absent("Time Stamp", "[None: an ELF image carries no date]");
 	else
-		printf("%15s: %lx %s (when it was started)\n", "Time Stamp", (uint64_t)start, text);
+		print_values("Time Stamp", "number date", "%lx %s (when it was started)",
+			     (uint64_t)start, text);
 }
 
 static void lmi_debug_dirs(struct shell *sh, const struct module *module)
 {
-	printf("Debug Data Dirs: Type  Size     VA  Pointer\n");
-	if (module->id_size > 0) {
-		printf("%21s %5x, %5lx, %7lx GNU - BUILD ID: {", "BUILDID", module->id_size,
-		       module->id_vaddr, module->id_offset);
-		for (uint32_t i = 0; i < module->id_size; i++)
-			printf("%02x", module->id[i]);
-		printf("}\n");
-	} else {
-		printf("%21s %s\n", "BUILDID", module->has_header ? "[None]" : "[Data not mapped]");
+	struct text id = {.s = ""};
+
+	print_plain("Debug Data Dirs: Type  Size     VA  Pointer\n");
+	for (uint32_t i = 0; i < module->id_size; i++)
+		print_append(&id, "%02x", module->id[i]);
+	print_labels("%21s ");
+	if (module->id_size > 0)
+		print_values("BUILDID", "size va pointer build_id",
+			     "%5x, %5lx, %7lx GNU - BUILD ID: {%s}", module->id_size,
+			     module->id_vaddr, module->id_offset, id.s);
+	else
+		print_absent("BUILDID", module->has_header ? "[None]" : "[Data not mapped]");
+	if (module->is_program) {
+		print_labels("%18s: ");
+		print_values("Version", "name layout", "%s, Layout: %u", TEXT(sh->root->version).s,
+			     sh->root->layout);
+		print_labels("%21s ");
+		lmi_type_data(sh, module);
 	}
-	if (!module->is_program)
-		return;
-	printf("%18s: %s, Layout: %u\n", "Version", TEXT(sh->root->version).s, sh->root->layout);
-	lmi_type_data(sh, module);
+	print_labels("%15s: ");
 }
 
 static void lmi_type_data(struct shell *sh, const struct module *module)
@@ -191,36 +213,37 @@ static void lmi_type_data(struct shell *sh, const struct module *module)
 	tgt_addr btf = tgt_ptr(sh->root->btf);
 	uint64_t offset = 0;
 
-	if (sh->root->btf_size == 0) {
-		printf("%21s [None]\n", "BTF");
-		return;
-	}
-	if (!module_offset(module, btf, &offset)) {
-		printf("%21s %5lx, [Outside of the module: %016lx]\n", "BTF", sh->root->btf_size,
-		       btf.v);
-		return;
-	}
-	printf("%21s %5lx, %5lx, %7lx %s\n", "BTF", sh->root->btf_size, btf.v - module->start.v,
-	       offset, type_db_has_theirs(sh->types) ? "Type data" : "[Data not mapped]");
+	if (sh->root->btf_size == 0)
+		print_absent("BTF", "[None]");
+	else if (!module_offset(module, btf, &offset))
+		print_values("BTF", "size address", "%5lx, [Outside of the module: %016lx]",
+			     sh->root->btf_size, btf.v);
+	else
+		print_values("BTF", "size va pointer state", "%5lx, %5lx, %7lx %s",
+			     sh->root->btf_size, btf.v - module->start.v, offset,
+			     type_db_has_theirs(sh->types) ? "Type data" : "[Data not mapped]");
 }
 
 static void lmi_symbols(struct shell *sh, const struct module *module)
 {
 	struct lm_symbols symbols;
+	unsigned missing;
 
 	symbols_of(sh, module, &symbols);
-	printf("%15s: %s - %s\n", "Symbol Type", symbols.kind, symbols.sentence);
-	printf("%17s%s\n", "", TEXT(module->path).s);
-	lmi_row("Load Report", symbols.report);
-	for (unsigned i = 0; i < symbols.match.missing && i < TYPE_MATCH_NAMES; i++)
-		printf("%17s%s\n", "", TEXT(symbols.match.names[i]).s);
-	if (symbols.match.missing > TYPE_MATCH_NAMES)
-		printf("%17sand %u more\n", "", symbols.match.missing - TYPE_MATCH_NAMES);
-}
-
-static void lmi_row(const char *label, const char *text)
-{
-	printf("%15s: %s\n", label, text);
+	missing = symbols.match.missing;
+	print_values("Symbol Type", "kind sentence", "%s - %s", symbols.kind, symbols.sentence);
+	print_extra("path", "%s", TEXT(module->path).s);
+	print_plain("%17s%s\n", "", TEXT(module->path).s);
+	print_row("Load Report", "%s", symbols.report);
+	for (unsigned i = 0; i < missing && i < TYPE_MATCH_NAMES; i++) {
+		print_open("missing_fields");
+		print_extra("name", "%s", TEXT(symbols.match.names[i]).s);
+		print_plain("%17s%s\n", "", TEXT(symbols.match.names[i]).s);
+		print_close();
+	}
+	if (missing > TYPE_MATCH_NAMES)
+		print_plain("%17sand %u more\n", "", missing - TYPE_MATCH_NAMES);
+	print_extra("fields_missing", "%u", missing);
 }
 
 static void symbols_of(struct shell *sh, const struct module *module, struct lm_symbols *ret)

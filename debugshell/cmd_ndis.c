@@ -1,15 +1,28 @@
 /*
  * miniport and mopen: the two edges of a vswitch, under the names that ndiskd has for them.
  */
-#include <stdio.h>
-
 #include "debugshell/cmd.h"
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 
 static void ndis_list(struct shell *sh, enum object_type type);
 static void ndis_list_row(struct shell *sh, enum object_type type, const struct vswitch *sw,
 			  tgt_addr addr);
+
+static const struct print_column miniport_columns[] = {
+	{"Miniport", 18, "address"},
+	{"State", 30},
+	{"vSwitch", 18},
+	{"FriendlyName"},
+};
+
+static const struct print_column mopen_columns[] = {
+	{"Open", 18, "address"},
+	{"State", 30},
+	{"vSwitch", 18},
+	{"FriendlyName"},
+};
 
 int cmd_miniport(struct shell *sh, int argc, char **argv, struct why *why)
 {
@@ -29,7 +42,8 @@ int cmd_miniport(struct shell *sh, int argc, char **argv, struct why *why)
 	print_title("MINIPORT", addr, err == WALK_TORN);
 	print_text_row("Name", TEXT(miniport.obj.name));
 	print_section("STATE");
-	print_row("Miniport", "%u (%s)", miniport.state, name_miniport_state(miniport.state));
+	print_values("Miniport", "number name", "%u (%s)", miniport.state,
+		     name_miniport_state(miniport.state));
 	print_row("References", "%u", miniport.obj.refs);
 	print_section("BINDINGS");
 	print_link("vSwitch", tgt_ptr(miniport.vswitch), "nvkd.vswitch");
@@ -54,7 +68,8 @@ int cmd_mopen(struct shell *sh, int argc, char **argv, struct why *why)
 	print_title("MOPEN", addr, err == WALK_TORN);
 	print_text_row("Name", TEXT(mopen.obj.name));
 	print_section("STATE");
-	print_row("Protocol", "%u (%s)", mopen.state, name_protocol_state(mopen.state));
+	print_values("Protocol", "number name", "%u (%s)", mopen.state,
+		     name_protocol_state(mopen.state));
 	print_row("References", "%u", mopen.obj.refs);
 	print_section("BINDINGS");
 	print_link("vSwitch", tgt_ptr(mopen.vswitch), "nvkd.vswitch");
@@ -67,8 +82,10 @@ static void ndis_list(struct shell *sh, enum object_type type)
 	struct vswitch sw;
 	struct why why;
 
-	printf("\n%-18s%-30s%-18s%s\n", type == OBJECT_MINIPORT ? "Miniport" : "Open", "State",
-	       "vSwitch", "FriendlyName");
+	if (type == OBJECT_MINIPORT)
+		PRINT_TABLE("", miniport_columns);
+	else
+		PRINT_TABLE("", mopen_columns);
 	for (uint32_t i = 0; i < walk_n_vswitches(sh); i++) {
 		tgt_addr addr = walk_vswitch_addr(sh, i);
 
@@ -78,13 +95,14 @@ static void ndis_list(struct shell *sh, enum object_type type)
 			ndis_list_row(sh, type, &sw, addr);
 	}
 	if (walk_n_vswitches(sh) == 0)
-		printf("[None]\n");
+		print_none();
 }
 
 static void ndis_list_row(struct shell *sh, enum object_type type, const struct vswitch *sw,
 			  tgt_addr addr)
 {
 	bool is_miniport = type == OBJECT_MINIPORT;
+	const char *word = is_miniport ? "MINIPORT" : "MOPEN";
 	tgt_addr edge = is_miniport ? tgt_ptr(sw->miniport) : tgt_ptr(sw->mopen);
 	const char *state;
 	union {
@@ -94,10 +112,15 @@ static void ndis_list_row(struct shell *sh, enum object_type type, const struct 
 	struct why why;
 
 	if (walk_object(sh, edge, type, &u, &why) < 0) {
-		walk_trouble(sh, "", is_miniport ? "MINIPORT" : "MOPEN", edge, &why);
+		walk_trouble(sh, "", word, edge, &why);
 		return;
 	}
 	state = is_miniport ? name_miniport_state(u.miniport.state)
 			    : name_protocol_state(u.mopen.state);
-	printf("%016lx  %-30s%016lx  %s\n", edge.v, state, addr.v, TEXT(sw->obj.friendly_name).s);
+	print_cell_addr(edge);
+	print_extra("type", "%s", word);
+	print_cell(state);
+	print_cell_addr(addr);
+	print_cell_text(TEXT(sw->obj.friendly_name));
+	print_row_end(false);
 }

@@ -1,24 +1,47 @@
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "debugshell/clock.h"
 #include "debugshell/cmd.h"
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
+#include "debugshell/where.h"
 #include "switch/proc_types.h"
 
 static void proc_list(struct shell *sh);
 static void proc_list_row(struct shell *sh, tgt_addr addr, const struct proc *proc, bool torn);
 static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struct why *why);
 static void print_thread(struct shell *sh, int32_t tid);
-static bool match_thread(const struct target_thread *thread, void *arg);
 static void print_work(struct shell *sh, const struct proc *proc);
 static void print_queues(struct shell *sh, const struct proc *proc);
 static void print_queue(struct shell *sh, const struct proc_rxq *rxq);
-static struct text since(struct shell *sh, const struct proc *proc, uint64_t tsc);
+static void print_age(struct shell *sh, const char *label, uint64_t tsc, const char *behind,
+		      const char *key);
+static bool is_never(const struct shell *sh, uint64_t tsc);
 static double load(struct shell *sh, const struct proc *proc);
+
+static const struct print_column list_columns[] = {
+	{"Type", 6},
+	{"Address", 18},
+	{"Number", 8},
+	{"Core", 6},
+	{"Stage", 14},
+	{"Since", 12},
+	{"vPort", 18},
+	{"Loops", 16},
+	{"Frames", 14},
+	{"Sleeps", 12},
+	{"Load", 0, "load_percent", "%s %%"},
+};
+
+static const struct print_column queue_columns[] = {
+	{"vNic", 18},
+	{"vPort", 18},
+	{"Queue", 7},
+	{"Name"},
+};
 
 int cmd_proc(struct shell *sh, int argc, char **argv, struct why *why)
 {
@@ -48,10 +71,9 @@ static void proc_list(struct shell *sh)
 
 	if (proc == NULL)
 		return;
-	putchar('\n');
+	print_blank();
 	clock_print(sh);
-	printf("\n%-6s%-18s%-8s%-6s%-14s%-12s%-18s%-16s%-14s%-12s%s\n", "Type", "Address", "Number",
-	       "Core", "Stage", "Since", "vPort", "Loops", "Frames", "Sleeps", "Load");
+	PRINT_TABLE("", list_columns);
 	for (uint32_t i = 0; i < sh->root->n_procs; i++) {
 		tgt_addr addr = tgt_ptr(sh->root->procs[i]);
 		int err = walk_object(sh, addr, OBJECT_PROC, proc, &why);
@@ -62,19 +84,31 @@ static void proc_list(struct shell *sh)
 			proc_list_row(sh, addr, proc, err == WALK_TORN);
 	}
 	if (sh->root->n_procs == 0)
-		printf("[None]\n");
+		print_none();
 	free(proc);
 }
 
 static void proc_list_row(struct shell *sh, tgt_addr addr, const struct proc *proc, bool torn)
 {
-	char port[24];
+	double since_s = clock_seconds_ago(sh, proc->stage_tsc);
 
-	snprintf(port, sizeof(port), "%016lx", tgt_ptr(proc->port).v);
-	printf("%-6s%016lx  %-8u%-6u%-14s%-12s%-18s%-16lu%-14lu%-12lu%.1f %%%s\n", "PROC", addr.v,
-	       proc->number, proc->core, name_proc_stage(proc->stage),
-	       since(sh, proc, proc->stage_tsc).s, proc->port != NULL ? port : "[None]",
-	       proc->loops, proc->frames, proc->sleeps, load(sh, proc), torn ? " ~" : "");
+	print_cell("PROC");
+	print_cell_addr(addr);
+	print_cell_fmt("%u", proc->number);
+	print_cell_fmt("%u", proc->core);
+	print_cell(name_proc_stage(proc->stage));
+	if (is_never(sh, proc->stage_tsc)) {
+		print_cell_absent("[Never]");
+	} else {
+		print_cell(print_duration(since_s).s);
+		print_extra("since_s", "%.6f", since_s);
+	}
+	print_cell_addr(tgt_ptr(proc->port));
+	print_cell_fmt("%lu", proc->loops);
+	print_cell_fmt("%lu", proc->frames);
+	print_cell_fmt("%lu", proc->sleeps);
+	print_cell_fmt("%.1f", load(sh, proc));
+	print_row_end(torn);
 }
 
 static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struct why *why)
@@ -93,40 +127,30 @@ static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struc
 
 	print_section("STATE");
 	clock_print(sh);
-	print_row("Stage", "%u (%s)", proc->stage, name_proc_stage(proc->stage));
-	print_row("Since", "%s", since(sh, proc, proc->stage_tsc).s);
+	print_values("Stage", "number name", "%u (%s)", proc->stage, name_proc_stage(proc->stage));
+	print_age(sh, "Since", proc->stage_tsc, "", "since_s");
 	print_link("vPort", tgt_ptr(proc->port), "nvkd.vport");
 	print_row("Queue", "%u", proc->queue);
-	print_row("Burst", "%u frames, %u bytes", proc->burst.n, proc->burst.bytes);
-	print_row("Last frame", "%s%s", since(sh, proc, proc->last_frame_tsc).s,
-		  proc->last_frame_tsc != 0 ? " ago" : "");
-	print_row("Clock", "%u s", proc->now_s);
+	print_values("Burst", "frames bytes", "%u frames, %u bytes", proc->burst.n,
+		     proc->burst.bytes);
+	print_age(sh, "Last frame", proc->last_frame_tsc, " ago", "last_frame_s");
+	print_values("Clock", ".", "%u s", proc->now_s);
 	print_work(sh, proc);
 	print_queues(sh, proc);
+	print_section("MORE INFORMATION");
+	print_link("Where it is", addr, "where");
+	print_link("Frames in hand", addr, "vnbl");
 	return 0;
 }
 
-// With its state as the kernel has it while it runs: R runs, S sleeps, D hangs there.
 static void print_thread(struct shell *sh, int32_t tid)
 {
-	struct target_thread thread = {.tid = tid};
+	char state = where_thread_state(sh, tid);
 
-	if (sh->runs)
-		sh->target->ops->threads(sh->target, match_thread, &thread);
-	if (thread.state != '\0')
-		print_row("Thread", "%d (%c)", tid, thread.state);
+	if (state != '\0')
+		print_values("Thread", "tid state", "%d (%c)", tid, state);
 	else
-		print_row("Thread", "%d", tid);
-}
-
-static bool match_thread(const struct target_thread *thread, void *arg)
-{
-	struct target_thread *wanted = arg;
-
-	if (thread->tid != wanted->tid)
-		return true;
-	*wanted = *thread;
-	return false;
+		print_values("Thread", "tid", "%d", tid);
 }
 
 static void print_work(struct shell *sh, const struct proc *proc)
@@ -136,9 +160,12 @@ static void print_work(struct shell *sh, const struct proc *proc)
 	print_row("Bursts", "%lu", proc->bursts);
 	print_row("Frames", "%lu", proc->frames);
 	print_row("Sleeps", "%lu", proc->sleeps);
-	print_row("Timed sleeps", "%lu, because %u queues could not wake it at the last one",
-		  proc->timed_sleeps, proc->unwakeable);
-	print_row("Load", "%.1f %% of the time since its start found frames", load(sh, proc));
+	print_values("Timed sleeps", "count unwakeable_queues",
+		     "%lu, because %u queues could not wake it at the last one", proc->timed_sleeps,
+		     proc->unwakeable);
+	print_values("Load", "-", "%.1f %% of the time since its start found frames",
+		     load(sh, proc));
+	print_extra("load_percent", "%.1f", load(sh, proc));
 }
 
 // The list is one piece of memory behind the configuration that the proc has now.
@@ -156,12 +183,12 @@ static void print_queues(struct shell *sh, const struct proc *proc)
 	if (err == 0)
 		err = shell_map(sh, "proc_rxq", sizeof(rxq), &rxq_map, &why);
 	if (err != 0) {
-		printf("    *** %s ***\n", why.text);
+		walk_trouble(sh, "    ", "CONF", addr, &why);
 		return;
 	}
 	err = addr.v != 0 ? type_read(sh->target, conf_map, addr, &conf) : 0;
 	if (addr.v == 0 || (err == 0 && conf.n_rxqs == 0)) {
-		printf("    [None]\n");
+		print_none();
 		return;
 	}
 	if (err != 0 || conf.n_rxqs > PROC_RXQS_MAX) {
@@ -170,7 +197,7 @@ static void print_queues(struct shell *sh, const struct proc *proc)
 		walk_trouble(sh, "    ", "CONF", addr, &why);
 		return;
 	}
-	printf("    %-18s%-18s%-7s%s\n", "vNic", "vPort", "Queue", "Name");
+	PRINT_TABLE("    ", queue_columns);
 	for (uint32_t i = 0; i < conf.n_rxqs; i++) {
 		tgt_addr at = tgt_add(addr, conf_map->from_size + (uint64_t)i * rxq_map->from_size);
 
@@ -189,21 +216,35 @@ static void print_queue(struct shell *sh, const struct proc_rxq *rxq)
 	struct why why;
 	int err = walk_object(sh, tgt_ptr(rxq->port), OBJECT_VPORT, &port, &why);
 
-	if (err < 0)
+	if (err < 0) {
 		walk_trouble(sh, "    ", "VPORT", tgt_ptr(rxq->port), &why);
-	else
-		printf("    %016lx  %016lx  %-7u%s\n", tgt_ptr(rxq->nic).v, tgt_ptr(rxq->port).v,
-		       rxq->queue, TEXT(port.obj.name).s);
+		return;
+	}
+	print_cell_addr(tgt_ptr(rxq->nic));
+	print_cell_addr(tgt_ptr(rxq->port));
+	print_cell_fmt("%u", rxq->queue);
+	print_cell_text(TEXT(port.obj.name));
+	print_row_end(false);
 }
 
-// From a reading of the cycle counter to now.
-static struct text since(struct shell *sh, const struct proc *proc, uint64_t tsc)
+// How long ago it was, and 'behind' this; in JSON also as a number of seconds with this key.
+static void print_age(struct shell *sh, const char *label, uint64_t tsc, const char *behind,
+		      const char *key)
 {
-	uint64_t now = clock_now(sh);
+	double seconds = clock_seconds_ago(sh, tsc);
 
-	if (tsc == 0 || proc->tsc_hz == 0)
-		return print_text("[Never]", 7);
-	return print_duration(now < tsc ? 0 : (double)(now - tsc) / (double)proc->tsc_hz);
+	if (is_never(sh, tsc)) {
+		print_absent(label, "[Never]");
+		return;
+	}
+	print_row(label, "%s%s", print_duration(seconds).s, behind);
+	print_extra(key, "%.6f", seconds);
+}
+
+// A reading of the cycle counter that was not taken, or says nothing.
+static bool is_never(const struct shell *sh, uint64_t tsc)
+{
+	return tsc == 0 || sh->root->tsc_hz == 0;
 }
 
 static double load(struct shell *sh, const struct proc *proc)

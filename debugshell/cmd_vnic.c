@@ -1,8 +1,8 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "debugshell/cmd.h"
 #include "debugshell/cmd_vnic.h"
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 #include "ports/vnic_types.h"
@@ -11,7 +11,26 @@ static int vnic_row(struct shell *sh, const struct walk_vswitch *v, tgt_addr add
 static int vnic_detail(struct shell *sh, tgt_addr addr, struct why *why);
 static void print_state(const struct type_map *map, const struct vnic *nic);
 static void print_queues(const struct vnic *nic);
-static struct text queue_proc(unsigned proc);
+static void print_queue_proc(unsigned proc);
+static void print_more(struct shell *sh, const struct vnic *nic, tgt_addr addr);
+
+static const struct print_column list_columns[] = {
+	{"Type", 6}, {"Address", 18}, {"Kind", 8},  {"State", 14},
+	{"MAC", 19}, {"vPort", 18},   {"Name", 24}, {"Path"},
+};
+
+static const struct print_column receive_columns[] = {
+	{"Queue", 7},
+	{"Proc", 8},
+	{"Armed", 7},
+	{"Bursts"},
+};
+
+static const struct print_column send_columns[] = {
+	{"Queue", 7},
+	{"Held by", 10},
+	{"Notifications"},
+};
 
 int cmd_vnic(struct shell *sh, int argc, char **argv, struct why *why)
 {
@@ -23,11 +42,10 @@ int cmd_vnic(struct shell *sh, int argc, char **argv, struct why *why)
 		err = walk_find(sh, OBJECT_VNIC, argv[1], &addr, why);
 		return err != 0 ? err : vnic_detail(sh, addr, why);
 	}
-	printf("\n%-6s%-18s%-8s%-14s%-19s%-18s%-24s%s\n", "Type", "Address", "Kind", "State", "MAC",
-	       "vPort", "Name", "Path");
+	PRINT_TABLE("", list_columns);
 	walk_ports(sh, vnic_row, &rows);
 	if (rows == 0)
-		printf("[None]\n");
+		print_none();
 	return 0;
 }
 
@@ -52,10 +70,18 @@ static int vnic_row(struct shell *sh, const struct walk_vswitch *v, tgt_addr add
 		walk_trouble(sh, "", "VNIC", tgt_ptr(port.nic), &why);
 		return 0;
 	}
-	printf("%-6s%016lx  %-8s%-14s%-19s%016lx  %-24s%s%s\n", "VNIC", tgt_ptr(port.nic).v,
-	       name_vnic_kind(nic.kind), name_vnic_state(nic.state),
-	       nic.mac_set ? print_mac(nic.mac).s : "[None]", addr.v, TEXT(nic.obj.name).s,
-	       TEXT(nic.path).s, err == WALK_TORN ? " ~" : "");
+	print_cell("VNIC");
+	print_cell_addr(tgt_ptr(port.nic));
+	print_cell(name_vnic_kind(nic.kind));
+	print_cell(name_vnic_state(nic.state));
+	print_cell(nic.mac_set ? print_mac(nic.mac).s : "[None]");
+	print_cell_addr(addr);
+	print_cell_text(TEXT(nic.obj.name));
+	if (nic.path[0] != '\0')
+		print_cell_text(TEXT(nic.path));
+	else
+		print_cell_absent("");
+	print_row_end(err == WALK_TORN);
 	return 0;
 }
 
@@ -78,19 +104,25 @@ static int vnic_detail(struct shell *sh, tgt_addr addr, struct why *why)
 	print_link("vPort", tgt_ptr(nic.port), "nvkd.vport");
 	print_queues(&nic);
 	cmd_vnic_print_kind(sh, addr, nic.kind);
+	print_more(sh, &nic, addr);
 	return 0;
 }
 
 static void print_state(const struct type_map *map, const struct vnic *nic)
 {
 	print_section("STATE");
-	PRINT_FIELD(map, "kind", "Kind", "%u (%s)", nic->kind, name_vnic_kind(nic->kind));
-	PRINT_FIELD(map, "state", "State", "%u (%s)", nic->state, name_vnic_state(nic->state));
+	PRINT_FIELD_VALUES(map, "kind", "Kind", "number name", "%u (%s)", nic->kind,
+			   name_vnic_kind(nic->kind));
+	PRINT_FIELD_VALUES(map, "state", "State", "number name", "%u (%s)", nic->state,
+			   name_vnic_state(nic->state));
 	PRINT_FIELD(map, "since_s", "Since", "%s", print_wall_clock(nic->since_s).s);
+	if (type_has(map, "since_s") && nic->since_s != 0)
+		print_extra("since_unix_s", "%ld", nic->since_s);
 	if (type_has(map, "why"))
 		print_text_row("Why not connected", TEXT(nic->why));
-	PRINT_FIELD(map, "last_error", "Last error", "%u (%s)", nic->last_error,
-		    nic->last_error != 0 ? strerror((int)nic->last_error) : "none");
+	PRINT_FIELD_VALUES(map, "last_error", "Last error", "number text", "%u (%s)",
+			   nic->last_error,
+			   nic->last_error != 0 ? strerror((int)nic->last_error) : "none");
 	PRINT_FIELD(map, "retries", "Retries", "%u", nic->retries);
 	PRINT_FIELD(map, "nic_index", "NicIndex", "%u", nic->nic_index);
 	PRINT_FIELD(map, "mac", "MAC", "%s", nic->mac_set ? print_mac(nic->mac).s : "[None]");
@@ -105,32 +137,50 @@ static void print_queues(const struct vnic *nic)
 	unsigned n = nic->n_queues < VNIC_QUEUES_MAX ? nic->n_queues : VNIC_QUEUES_MAX;
 
 	print_section("RECEIVE QUEUES");
-	printf("    %-7s%-8s%-7s%s\n", "Queue", "Proc", "Armed", "Bursts");
-	for (unsigned i = 0; i < n; i++)
-		printf("    %-7u%-8s%-7s%lu\n", i, queue_proc(nic->rxq[i].proc).s,
-		       nic->rxq[i].armed ? "Y" : "N", nic->rxq[i].bursts);
+	PRINT_TABLE("    ", receive_columns);
+	for (unsigned i = 0; i < n; i++) {
+		print_cell_fmt("%u", i);
+		print_queue_proc(nic->rxq[i].proc);
+		print_cell_flag(nic->rxq[i].armed);
+		print_cell_fmt("%lu", nic->rxq[i].bursts);
+		print_row_end(false);
+	}
 	if (n == 0)
-		printf("    [None]\n");
+		print_none();
 
 	print_section("SEND QUEUES");
-	printf("    %-7s%-10s%s\n", "Queue", "Held by", "Notifications");
+	PRINT_TABLE("    ", send_columns);
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t lock = nic->txq[i].lock;
 
-		printf("    %-7u%-10s%lu\n", i, queue_proc(lock == 0 ? VNIC_PROC_NONE : lock - 1).s,
-		       nic->txq[i].notifications);
+		print_cell_fmt("%u", i);
+		print_queue_proc(lock == 0 ? VNIC_PROC_NONE : lock - 1);
+		print_cell_fmt("%lu", nic->txq[i].notifications);
+		print_row_end(false);
 	}
 	if (n == 0)
-		printf("    [None]\n");
+		print_none();
 }
 
-static struct text queue_proc(unsigned proc)
+static void print_queue_proc(unsigned proc)
 {
-	struct text text;
-
 	if (proc == VNIC_PROC_NONE)
-		snprintf(text.s, sizeof(text.s), "[None]");
+		print_cell("[None]");
 	else
-		snprintf(text.s, sizeof(text.s), "%u", proc);
-	return text;
+		print_cell_fmt("%u", proc);
+}
+
+static void print_more(struct shell *sh, const struct vnic *nic, tgt_addr addr)
+{
+	print_section("MORE INFORMATION");
+	if (nic->kind == VNIC_VHOST)
+		print_link("Rings", addr, "nvkd.ring");
+	print_link("Drops", tgt_ptr(nic->port), "drops");
+	print_link("Stations", tgt_ptr(nic->port), "fdb");
+	for (unsigned i = 0; i < nic->n_queues && i < VNIC_QUEUES_MAX; i++) {
+		uint32_t lock = nic->txq[i].lock;
+
+		if (lock != 0 && lock <= sh->root->n_procs)
+			print_link("Held by", tgt_ptr(sh->root->procs[lock - 1]), "where");
+	}
 }

@@ -12,6 +12,7 @@
 #include <linux/virtio_ring.h>
 
 #include "debugshell/cmd_vnic.h"
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/ring.h"
 #include "debugshell/walk.h"
@@ -53,7 +54,9 @@
 static void print_vhost(struct shell *sh, tgt_addr nic, const struct vhost *v);
 static void print_features(const char *label, uint64_t features);
 static void print_ring(struct shell *sh, tgt_addr nic, const struct vhost *v, unsigned index);
-static struct text guest_index(struct shell *sh, tgt_addr ring, size_t offset);
+static void print_attached(struct shell *sh, const struct virtq *q);
+static void print_indexes(struct shell *sh, const struct virtq *q);
+static int guest_index(struct shell *sh, tgt_addr ring, size_t offset, uint16_t *ret);
 static void print_tap(const struct tap *tap);
 static void print_packet(const struct packet *packet);
 static void print_eth(const struct eth *eth);
@@ -110,43 +113,50 @@ void cmd_vnic_print_kind(struct shell *sh, tgt_addr addr, unsigned kind)
 static void print_vhost(struct shell *sh, tgt_addr nic, const struct vhost *v)
 {
 	print_section("VHOST");
-	print_row("Phase", "%u (%s)", v->phase, name_phase(v->phase));
+	print_values("Phase", "number name", "%u (%s)", v->phase, name_phase(v->phase));
 	print_row("Socket", "%s",
 		  v->server ? "server: ours, the VM connects" : "client: the VM's, we connect");
 	if (v->peer_pid != 0)
-		print_row("Peer", "process %d, uid %u", v->peer_pid, v->peer_uid);
+		print_values("Peer", "process uid", "process %d, uid %u", v->peer_pid, v->peer_uid);
 	else
-		print_row("Peer", "[Not known]");
-	print_row("Connections", "%lu taken, %lu refused", v->connections, v->refusals);
-	print_row("Messages", "%lu, %lu refused", v->messages, v->bad_messages);
+		print_absent("Peer", "[Not known]");
+	print_values("Connections", "taken refused", "%lu taken, %lu refused", v->connections,
+		     v->refusals);
+	print_values("Messages", "received refused", "%lu, %lu refused", v->messages,
+		     v->bad_messages);
 	print_features("Features offered", v->features);
 	print_features("Negotiated", v->negotiated);
-	print_row("Guest memory", v->mem != NULL ? "%016lx" : "[None]", tgt_ptr(v->mem).v);
+	if (v->mem != NULL)
+		print_row("Guest memory", "%016lx", tgt_ptr(v->mem).v);
+	else
+		print_row("Guest memory", "[None]");
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
 		print_ring(sh, nic, v, i);
 }
 
 static void print_features(const char *label, uint64_t features)
 {
+	const char *words[64];
 	uint64_t named = 0;
-	int column;
+	char names[64], rest[32];
+	unsigned n = 0;
 
 	print_row(label, "%016lx", features);
 	if (features == 0)
 		return;
-	column = printf("    %-18s", "");
 #define X(bit, name)                                                                               \
 	named |= 1ULL << (bit);                                                                    \
-	if ((features >> (bit)&1) != 0) {                                                          \
-		if (column + (int)sizeof(name) > 80)                                               \
-			column = printf("\n    %-18s", "") - 1;                                    \
-		column += printf(" %s", name);                                                     \
-	}
+	if ((features >> (bit)&1) != 0)                                                            \
+		words[n++] = (name);
 	VIRTIO_FEATURES(X)
 #undef X
-	if ((features & ~named) != 0)
-		printf(" and %016lx", features & ~named);
-	putchar('\n');
+	if ((features & ~named) != 0) {
+		snprintf(rest, sizeof(rest), "%s%016lx", print_is_json() ? "" : "and ",
+			 features & ~named);
+		words[n++] = rest;
+	}
+	snprintf(names, sizeof(names), "%s names", label);
+	print_words(print_is_json() ? names : "", words, n);
 }
 
 // Rings come in pairs: what the guest receives from, what it sends to.
@@ -163,47 +173,64 @@ static void print_ring(struct shell *sh, tgt_addr nic, const struct vhost *v, un
 	print_section(title);
 	if (ring_addr(sh, nic, index, &addr, &why) == 0)
 		print_link("Ring", addr, "nvkd.ring");
-	print_row("Use", "%u (%s)", ring->use, name_vhost_use(ring->use));
-	print_row("Enabled", "%s", ring->enabled ? "Y" : "N");
-	print_row("Attached", "%lu times", ring->attached);
+	print_values("Use", "number name", "%u (%s)", ring->use, name_vhost_use(ring->use));
+	print_flag("Enabled", ring->enabled, NULL);
+	print_values("Attached", ".", "%lu times", ring->attached);
 	if (q->broken != 0)
-		print_row("State", "stopped: %s (%u)", name_virtq_break(q->broken),
-			  q->broken_detail);
+		print_values("State", "name reason detail", "%s: %s (%u)", "stopped",
+			     name_virtq_break(q->broken), q->broken_detail);
 	else
-		print_row("State", "%s", q->desc != NULL ? "attached" : "detached");
-	print_row("Broken", "%lu times", ring->breaks);
-	if (q->desc == NULL)
-		return;
+		print_values("State", "name", "%s", q->desc != NULL ? "attached" : "detached");
+	print_values("Broken", "-", "%lu times", ring->breaks);
+	print_extra_flag("broken", q->broken != 0);
+	print_extra("breaks", "%lu", ring->breaks);
+	if (q->desc != NULL)
+		print_attached(sh, q);
+}
+
+static void print_attached(struct shell *sh, const struct virtq *q)
+{
 	print_row("Size", "%u", q->size);
-	print_row("Available", "guest at %s, seen %u, taken %u",
-		  guest_index(sh, tgt_ptr(q->avail), offsetof(struct virtq_avail, idx)).s,
-		  q->avail_seen, q->last_avail);
-	print_row("Used", "in memory %s, written %u, told %u",
-		  guest_index(sh, tgt_ptr(q->used), offsetof(struct virtq_used, idx)).s,
-		  q->last_used, (uint16_t)q->signalled);
-	print_row("Header", "%u bytes%s%s%s", q->hdr_size, q->mergeable ? ", mergeable" : "",
-		  q->event_idx ? ", event index" : "", q->indirect ? ", indirect" : "");
-	print_row("Chains", "%lu taken since attached", q->chains);
-	print_row("Calls", "%lu interrupts sent", q->calls);
-	print_row("Kicks", "%lu times asked for, %s now", q->kicks_asked,
-		  q->armed ? "armed" : "not armed");
-	print_row("Descriptors", "call %d, kick %d", q->callfd, q->kickfd);
+	print_indexes(sh, q);
+	print_values("Header", "bytes - - -", "%u bytes%s%s%s", q->hdr_size,
+		     q->mergeable ? ", mergeable" : "", q->event_idx ? ", event index" : "",
+		     q->indirect ? ", indirect" : "");
+	print_extra_flag("mergeable", q->mergeable);
+	print_extra_flag("event_index", q->event_idx);
+	print_extra_flag("indirect", q->indirect);
+	print_values("Chains", ".", "%lu taken since attached", q->chains);
+	print_values("Calls", ".", "%lu interrupts sent", q->calls);
+	print_values("Kicks", "asked_for now", "%lu times asked for, %s now", q->kicks_asked,
+		     q->armed ? "armed" : "not armed");
+	print_values("Descriptors", "call kick", "call %d, kick %d", q->callfd, q->kickfd);
+}
+
+// What the guest's memory has is told beside what we have seen of it.
+static void print_indexes(struct shell *sh, const struct virtq *q)
+{
+	uint16_t told = (uint16_t)q->signalled;
+	uint16_t index = 0;
+	int err = guest_index(sh, tgt_ptr(q->avail), offsetof(struct virtq_avail, idx), &index);
+
+	if (err == 0)
+		print_values("Available", "guest seen taken", "guest at %u, seen %u, taken %u",
+			     index, q->avail_seen, q->last_avail);
+	else
+		print_values("Available", "why seen taken", "guest at [%s], seen %u, taken %u",
+			     tgt_strerror(sh->target, err), q->avail_seen, q->last_avail);
+	err = guest_index(sh, tgt_ptr(q->used), offsetof(struct virtq_used, idx), &index);
+	if (err == 0)
+		print_values("Used", "in_memory written told", "in memory %u, written %u, told %u",
+			     index, q->last_used, told);
+	else
+		print_values("Used", "why written told", "in memory [%s], written %u, told %u",
+			     tgt_strerror(sh->target, err), q->last_used, told);
 }
 
 // An index in the guest's memory, which is mapped in the target as well.
-static struct text guest_index(struct shell *sh, tgt_addr ring, size_t offset)
+static int guest_index(struct shell *sh, tgt_addr ring, size_t offset, uint16_t *ret)
 {
-	struct text text;
-	uint16_t index;
-	int err = -ENODATA;
-
-	if (!sh->collects)
-		err = TGT_READ(sh->target, tgt_add(ring, offset), &index);
-	if (err != 0)
-		snprintf(text.s, sizeof(text.s), "[%s]", tgt_strerror(sh->target, err));
-	else
-		snprintf(text.s, sizeof(text.s), "%u", index);
-	return text;
+	return sh->collects ? -ENODATA : TGT_READ(sh->target, tgt_add(ring, offset), ret);
 }
 
 static void print_tap(const struct tap *tap)
@@ -211,20 +238,21 @@ static void print_tap(const struct tap *tap)
 	print_section("TAP");
 	print_row("Descriptor", "%d", tap->fd);
 	print_row("Made by", "%s", tap->is_ours ? "vswd" : "somebody else");
-	print_row("Gone", "%s", tap->is_gone ? "Y: the interface was deleted" : "N");
-	print_row("Offloads", "%08x from the kernel", tap->offloads);
+	print_flag("Gone", tap->is_gone, ": the interface was deleted");
+	print_values("Offloads", ".", "%08x from the kernel", tap->offloads);
 }
 
 static void print_packet(const struct packet *packet)
 {
 	print_section("PACKET SOCKET");
 	print_row("Descriptor", "%d", packet->fd);
-	print_row("Ring", "%u slots of %u bytes at %016lx", packet->n_slots, packet->slot_size,
-		  tgt_ptr(packet->ring).v);
-	print_row("Next slot", "%u, oldest that is ours %u", packet->next, packet->first);
+	print_values("Ring", "slots slot_bytes address", "%u slots of %u bytes at %016lx",
+		     packet->n_slots, packet->slot_size, tgt_ptr(packet->ring).v);
+	print_values("Next slot", "next oldest_of_ours", "%u, oldest that is ours %u", packet->next,
+		     packet->first);
 	print_row("Interface's MTU", "%u", packet->link_mtu);
 	print_row("Large frames", "%lu", packet->large);
-	print_row("Lost", "%lu for want of a slot", packet->lost);
+	print_values("Lost", ".", "%lu for want of a slot", packet->lost);
 }
 
 static void print_eth(const struct eth *eth)
@@ -234,13 +262,14 @@ static void print_eth(const struct eth *eth)
 	if (eth->is_open)
 		print_row("Port", "%u", eth->port_id);
 	else
-		print_row("Port", "[Not open]");
-	print_row("Running", "%s", eth->is_running ? "Y" : "N");
-	print_row("Removed", "%s", eth->is_removed ? "Y: unplugged" : "N");
-	print_row("Longest frame", "%u bytes, %u in a burst", eth->max_frame, eth->burst_max);
+		print_absent("Port", "[Not open]");
+	print_flag("Running", eth->is_running, NULL);
+	print_flag("Removed", eth->is_removed, ": unplugged");
+	print_values("Longest frame", "bytes in_a_burst", "%u bytes, %u in a burst", eth->max_frame,
+		     eth->burst_max);
 	print_row("Link changes", "%s", eth->has_lsc ? "told by the driver" : "polled");
 	if (eth->intr_fd >= 0)
-		print_row("Interrupt", "descriptor %d", eth->intr_fd);
+		print_values("Interrupt", "descriptor", "descriptor %d", eth->intr_fd);
 	else
 		print_row("Interrupt", "[None]");
 }
@@ -264,10 +293,10 @@ static void print_replay(struct shell *sh, tgt_addr addr)
 	if (replay == NULL)
 		return;
 	print_row("Frames", "%lu", replay->frames);
-	print_row("Over", "%s", replay->is_over ? "Y" : "N");
+	print_flag("Over", replay->is_over, NULL);
 	if (replay->is_over)
 		print_text_row("Why", TEXT(replay->why));
-	print_row("Waits", "%s", replay->is_waiting ? "Y: the next frame is not due yet" : "N");
+	print_flag("Waits", replay->is_waiting, ": the next frame is not due yet");
 	free(replay);
 }
 
@@ -277,11 +306,11 @@ static void print_capture(struct shell *sh, tgt_addr addr)
 
 	if (capture == NULL)
 		return;
-	print_row("Written", "%lu bytes, %lu waiting", capture->tail,
-		  capture->head - capture->tail);
+	print_values("Written", "bytes waiting_bytes", "%lu bytes, %lu waiting", capture->tail,
+		     capture->head - capture->tail);
 	print_row("Goes to", "%s", capture->is_stream ? "a pipe" : "a file");
-	print_row("Last error", "%d (%s)", capture->error,
-		  capture->error != 0 ? strerror(capture->error) : "none");
+	print_values("Last error", "number text", "%d (%s)", capture->error,
+		     capture->error != 0 ? strerror(capture->error) : "none");
 	print_row("Reader", "%s", capture->is_gone ? "gone" : "there");
 	free(capture);
 }

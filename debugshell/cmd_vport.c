@@ -1,6 +1,5 @@
-#include <stdio.h>
-
 #include "debugshell/cmd.h"
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 
@@ -8,6 +7,18 @@ static int vport_row(struct shell *sh, const struct walk_vswitch *v, tgt_addr ad
 static int vport_detail(struct shell *sh, tgt_addr addr, struct why *why);
 static void print_port(struct shell *sh, const struct vport *port);
 static void print_counters(struct shell *sh, const struct vport *port);
+
+static const struct print_column list_columns[] = {
+	{"Type", 7},
+	{"Address", 18},
+	{"Id", 8},
+	{"Type", 10, "port_type"},
+	{"IsValidation", 14},
+	{"State", 9},
+	{"vSwitch", 18},
+	{"vNic", 18},
+	{"Name"},
+};
 
 int cmd_vport(struct shell *sh, int argc, char **argv, struct why *why)
 {
@@ -19,18 +30,16 @@ int cmd_vport(struct shell *sh, int argc, char **argv, struct why *why)
 		err = walk_find(sh, OBJECT_VPORT, argv[1], &addr, why);
 		return err != 0 ? err : vport_detail(sh, addr, why);
 	}
-	printf("\n%-7s%-18s%-8s%-10s%-14s%-9s%-18s%-18s%s\n", "Type", "Address", "Id", "Type",
-	       "IsValidation", "State", "vSwitch", "vNic", "Name");
+	PRINT_TABLE("", list_columns);
 	walk_ports(sh, vport_row, &rows);
 	if (rows == 0)
-		printf("[None]\n");
+		print_none();
 	return 0;
 }
 
 static int vport_row(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg)
 {
 	unsigned *rows = arg;
-	char id[16], nic[24];
 	struct vport port;
 	struct why why;
 	int err = walk_object(sh, addr, OBJECT_VPORT, &port, &why);
@@ -40,12 +49,16 @@ static int vport_row(struct shell *sh, const struct walk_vswitch *v, tgt_addr ad
 		walk_trouble(sh, "", "VPORT", addr, &why);
 		return 0;
 	}
-	snprintf(id, sizeof(id), "0x%04x", port.id);
-	snprintf(nic, sizeof(nic), "%016lx", tgt_ptr(port.nic).v);
-	printf("%-7s%016lx  %-8s%-10s%-14s%-9s%016lx  %-18s%s%s\n", "VPORT", addr.v, id,
-	       name_vport_type(port.type), port.is_validation ? "Y" : "N",
-	       name_vport_state(port.state), v->addr.v, port.nic != NULL ? nic : "[None]",
-	       TEXT(port.obj.name).s, err == WALK_TORN ? " ~" : "");
+	print_cell("VPORT");
+	print_cell_addr(addr);
+	print_cell_fmt("0x%04x", port.id);
+	print_cell(name_vport_type(port.type));
+	print_cell_flag(port.is_validation);
+	print_cell(name_vport_state(port.state));
+	print_cell_addr(v->addr);
+	print_cell_addr(tgt_ptr(port.nic));
+	print_cell_text(TEXT(port.obj.name));
+	print_row_end(err == WALK_TORN);
 	return 0;
 }
 
@@ -78,10 +91,14 @@ static void print_port(struct shell *sh, const struct vport *port)
 
 	print_section("STATE");
 	PRINT_FIELD(map, "id", "Id", "0x%04x", port->id);
-	PRINT_FIELD(map, "type", "Type", "%u (%s)", port->type, name_vport_type(port->type));
-	PRINT_FIELD(map, "state", "State", "%u (%s)", port->state, name_vport_state(port->state));
-	PRINT_FIELD(map, "is_validation", "IsValidation", "%s", port->is_validation ? "Y" : "N");
+	PRINT_FIELD_VALUES(map, "type", "Type", "number name", "%u (%s)", port->type,
+			   name_vport_type(port->type));
+	PRINT_FIELD_VALUES(map, "state", "State", "number name", "%u (%s)", port->state,
+			   name_vport_state(port->state));
+	PRINT_FIELD_FLAG(map, "is_validation", "IsValidation", port->is_validation);
 	PRINT_FIELD(map, "created_s", "Created", "%s", print_wall_clock(port->created_s).s);
+	if (type_has(map, "created_s") && port->created_s != 0)
+		print_extra("created_unix_s", "%ld", port->created_s);
 	PRINT_FIELD(map, "slot", "Slot", "%u", port->slot);
 
 	print_section("BINDINGS");
@@ -89,14 +106,14 @@ static void print_port(struct shell *sh, const struct vport *port)
 	print_link("vNic", tgt_ptr(port->nic), "nvkd.vnic");
 
 	print_section("POLICY");
-	PRINT_FIELD(map, "monitor_mode", "MonitorMode", "%u (%s)", port->monitor_mode,
-		    name_monitor_mode(port->monitor_mode));
+	PRINT_FIELD_VALUES(map, "monitor_mode", "MonitorMode", "number name", "%u (%s)",
+			   port->monitor_mode, name_monitor_mode(port->monitor_mode));
 	PRINT_FIELD(map, "mac", "Static MAC", "%s",
 		    port->mac_set ? print_mac(port->mac).s : "[None]");
 	if (port->max_stations != 0)
 		PRINT_FIELD(map, "max_stations", "Stations at most", "%u", port->max_stations);
 	else
-		print_row("Stations at most", "[Default of the switch]");
+		print_absent("Stations at most", "[Default of the switch]");
 }
 
 static void print_counters(struct shell *sh, const struct vport *port)
@@ -109,11 +126,13 @@ static void print_counters(struct shell *sh, const struct vport *port)
 		walk_trouble(sh, "    ", "STATS", tgt_ptr(port->stats), &why);
 		return;
 	}
-	print_row("From vNic", "%lu frames, %lu bytes", sum.rx_frames, sum.rx_bytes);
-	print_row("To vNic", "%lu frames, %lu bytes", sum.tx_frames, sum.tx_bytes);
-	print_row("Flooded", "%lu frames of those from the vNic", sum.rx_flooded);
-	print_row("Completed", "%lu checksums and segmentations", sum.tx_completed);
+	print_values("From vNic", "frames bytes", "%lu frames, %lu bytes", sum.rx_frames,
+		     sum.rx_bytes);
+	print_values("To vNic", "frames bytes", "%lu frames, %lu bytes", sum.tx_frames,
+		     sum.tx_bytes);
+	print_values("Flooded", ".", "%lu frames of those from the vNic", sum.rx_flooded);
+	print_values("Completed", ".", "%lu checksums and segmentations", sum.tx_completed);
 	print_section("DROPS");
 	if (cmd_drops_print(&sum, "    ") == 0)
-		printf("    [None]\n");
+		print_none();
 }

@@ -2,10 +2,10 @@
  * vswitch: the list of switches, and one switch with its ports. Every byte of the forms here
  * is that of nvkd, also where a row does not stand under its header.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "debugshell/cmd.h"
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 
@@ -13,6 +13,18 @@ static int vswitch_list(struct shell *sh);
 static int vswitch_detail(struct shell *sh, tgt_addr addr, struct why *why);
 static void print_states(struct shell *sh, const struct vswitch *sw);
 static void print_ports(struct shell *sh, const struct walk_vswitch *v);
+
+static const struct print_column list_columns[] = {
+	{"Type", 12, NULL, "%s "},
+	{"Address", 20, NULL, "%s "},
+	{"Flags", 12, NULL, "(%s) "},
+	{"FriendlyName"},
+};
+
+static const struct print_column port_columns[] = {
+	{"Type", 7},          {"Address", 18},     {"Id", 8},        {"Type", 10, "port_type"},
+	{"IsValidation", 14}, {"MonitorMode", 13}, {"FriendlyName"},
+};
 
 int cmd_vswitch(struct shell *sh, int argc, char **argv, struct why *why)
 {
@@ -30,19 +42,25 @@ static int vswitch_list(struct shell *sh)
 	struct vswitch sw;
 	struct why why;
 
-	printf("\n%-12s%-20s%-12s%s\n", "Type", "Address", "Flags", "FriendlyName");
+	PRINT_TABLE("", list_columns);
 	for (uint32_t i = 0; i < walk_n_vswitches(sh); i++) {
 		tgt_addr addr = walk_vswitch_addr(sh, i);
 		int err = walk_object(sh, addr, OBJECT_VSWITCH, &sw, &why);
 
-		if (err < 0)
+		if (err < 0) {
 			walk_trouble(sh, "", "VSWITCH", addr, &why);
-		else
-			printf("VSWITCH %016lx (%s) %s\n", addr.v, err == WALK_TORN ? "~" : "",
-			       TEXT(sw.obj.friendly_name).s);
+			continue;
+		}
+		print_cell("VSWITCH");
+		print_cell_addr(addr);
+		print_cell(err == WALK_TORN ? "~" : "");
+		print_cell_text(TEXT(sw.obj.friendly_name));
+		print_extra("switch", "%s", TEXT(sw.obj.name).s);
+		print_torn(err == WALK_TORN);
+		print_row_end(false);
 	}
 	if (walk_n_vswitches(sh) == 0)
-		printf("[None]\n");
+		print_none();
 	return 0;
 }
 
@@ -55,17 +73,18 @@ static int vswitch_detail(struct shell *sh, tgt_addr addr, struct why *why)
 		return -1;
 	sw = &v->sw;
 	print_title("VSWITCH", addr, v->torn);
-	printf("    Name: %s\n", TEXT(sw->id).s);
-	printf("    Friendly Name: %s\n", TEXT(sw->obj.friendly_name).s);
-	printf("    RefCount: %u\n", sw->obj.refs);
-	printf("\n    Extensibility\n");
+	print_labels("    %s: ");
+	print_text_row("Name", TEXT(sw->id));
+	print_text_row("Friendly Name", TEXT(sw->obj.friendly_name));
+	print_extra("switch", "%s", TEXT(sw->obj.name).s);
+	print_row("RefCount", "%u", sw->obj.refs);
+	print_extra("n_vports", "%u", sw->n_ports);
+	print_section_line("Extensibility", "\n    Extensibility");
 	print_states(sh, sw);
-	printf("    DeviceId: {%s}\n", TEXT(sw->device_id).s);
-	printf("    Miniport: %016lx   !ndiskd.miniport %016lx\n", tgt_ptr(sw->miniport).v,
-	       tgt_ptr(sw->miniport).v);
-	printf("    Protocol Open: %016lx   !ndiskd.mopen %016lx\n", tgt_ptr(sw->mopen).v,
-	       tgt_ptr(sw->mopen).v);
-	printf("    IovPreferred: %u\n", sw->iov_preferred);
+	print_row("DeviceId", "{%s}", TEXT(sw->device_id).s);
+	print_link("Miniport", tgt_ptr(sw->miniport), "ndiskd.miniport");
+	print_link("Protocol Open", tgt_ptr(sw->mopen), "ndiskd.mopen");
+	print_row("IovPreferred", "%u", sw->iov_preferred);
 	print_ports(sh, v);
 	free(v);
 	return 0;
@@ -80,24 +99,22 @@ static void print_states(struct shell *sh, const struct vswitch *sw)
 	if (walk_object(sh, tgt_ptr(sw->mopen), OBJECT_MOPEN, &mopen, &why) < 0)
 		walk_trouble(sh, "    ProtocolState: ", "MOPEN", tgt_ptr(sw->mopen), &why);
 	else
-		printf("    ProtocolState: %u (%s)\n", mopen.state,
-		       name_protocol_state(mopen.state));
+		print_values("ProtocolState", "number name", "%u (%s)", mopen.state,
+			     name_protocol_state(mopen.state));
 	if (walk_object(sh, tgt_ptr(sw->miniport), OBJECT_MINIPORT, &miniport, &why) < 0)
 		walk_trouble(sh, "    MiniportState: ", "MINIPORT", tgt_ptr(sw->miniport), &why);
 	else
-		printf("    MiniportState: %u (%s)\n", miniport.state,
-		       name_miniport_state(miniport.state));
+		print_values("MiniportState", "number name", "%u (%s)", miniport.state,
+			     name_miniport_state(miniport.state));
 }
 
 static void print_ports(struct shell *sh, const struct walk_vswitch *v)
 {
 	struct vport port;
 	struct why why;
-	char id[16];
 
-	printf("\n    vPort List: Count (%u)\n", v->sw.n_ports);
-	printf("    %-7s%-18s%-8s%-10s%-14s%-13s%s\n", "Type", "Address", "Id", "Type",
-	       "IsValidation", "MonitorMode", "FriendlyName");
+	print_section_line("vPort List", "\n    vPort List: Count (%u)", v->sw.n_ports);
+	PRINT_TABLE("    ", port_columns);
 	for (uint32_t i = 0; i < v->n_ports; i++) {
 		int err = walk_object(sh, v->ports[i], OBJECT_VPORT, &port, &why);
 
@@ -105,12 +122,17 @@ static void print_ports(struct shell *sh, const struct walk_vswitch *v)
 			walk_trouble(sh, "    ", "VPORT", v->ports[i], &why);
 			continue;
 		}
-		snprintf(id, sizeof(id), "0x%04x", port.id);
-		printf("    %-7s%016lx  %-8s%-10s%-14s%-13s%s%s\n", "VPORT", v->ports[i].v, id,
-		       name_vport_type(port.type), port.is_validation ? "Y" : "N",
-		       name_monitor_mode(port.monitor_mode), TEXT(port.obj.friendly_name).s,
-		       err == WALK_TORN ? " ~" : "");
+		print_cell("VPORT");
+		print_cell_addr(v->ports[i]);
+		print_cell_fmt("0x%04x", port.id);
+		print_cell(name_vport_type(port.type));
+		print_cell_flag(port.is_validation);
+		print_cell(name_monitor_mode(port.monitor_mode));
+		print_cell_text(TEXT(port.obj.friendly_name));
+		print_row_end(err == WALK_TORN);
 	}
-	if (v->n_ports == 0)
-		printf("    %s\n", v->sw.n_ports == 0 ? "[None]" : "[Unreadable]");
+	if (v->n_ports == 0 && v->sw.n_ports == 0)
+		print_none();
+	else if (v->n_ports == 0)
+		print_plain("    [Unreadable]\n");
 }

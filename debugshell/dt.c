@@ -22,6 +22,7 @@ static int set_type(struct dt *dt, uint32_t id, struct why *why);
 static int check_place(const struct dt *dt, struct why *why);
 static int no_field(const struct dt *dt, const char *name, struct why *why);
 static bool is_listed(const struct btf_type *t);
+static void list_row(const struct dt_types *types, const struct dt_named *named);
 static int compare_names(const void *a, const void *b);
 static const char *keyword(const struct btf_type *t);
 
@@ -89,15 +90,8 @@ unsigned dt_list(const struct dt_types *types, const char *pattern)
 			all[found++] = (struct dt_named){name, id};
 	}
 	qsort(all, found, sizeof(all[0]), compare_names);
-	for (unsigned i = 0; i < found; i++) {
-		struct text name = print_text(all[i].name, strlen(all[i].name));
-		struct dt_type type;
-
-		if (dt_type_of(types, all[i].id, &type) == 0)
-			printf("          vswd!%-28s %-8s 0x%-8lx !dt %s\n", name.s,
-			       keyword(btf__type_by_id(types->btf, all[i].id)),
-			       dt_type_bytes(&type), name.s);
-	}
+	for (unsigned i = 0; i < found; i++)
+		list_row(types, &all[i]);
 	free(all);
 	return found;
 }
@@ -189,6 +183,24 @@ static int no_field(const struct dt *dt, const char *name, struct why *why)
 static bool is_listed(const struct btf_type *t)
 {
 	return btf_is_composite(t) || btf_is_any_enum(t) || btf_is_typedef(t);
+}
+
+static void list_row(const struct dt_types *types, const struct dt_named *named)
+{
+	const char *kind = keyword(btf__type_by_id(types->btf, named->id));
+	struct text name = print_text(named->name, strlen(named->name));
+	struct dt_type type;
+
+	if (dt_type_of(types, named->id, &type) != 0)
+		return;
+	print_open("rows");
+	print_plain("          vswd!%-28s %-8s 0x%-8lx !dt %s\n", name.s, kind,
+		    dt_type_bytes(&type), name.s);
+	print_extra("name", "%s", name.s);
+	print_extra("kind", "%s", kind);
+	print_extra("size", "0x%lx", dt_type_bytes(&type));
+	print_extra("command", "!dt %s", name.s);
+	print_close();
 }
 
 static int compare_names(const void *a, const void *b)

@@ -7,6 +7,10 @@
  *       +0x160 vswitch          : 00005581c0de0880   !dt vswitch 00005581c0de0880
  *       +0x168 state            : 0n3 ( VMS_EXT_MP_RUNNING )
  *
+ * In JSON a struct is an object with "fields", each with "offset", "name", "type", its "value"
+ * (dt_value.h) and the "command" that shows more; what -r opens has "fields" of its own, or an
+ * "array" of structs that have them.
+ *
  * The target's own type data is taken, which is foreign bytes: every number in it is checked, and
  * the number of rows is bounded. Memory that cannot be read is told in its row.
  */
@@ -59,8 +63,8 @@ void dt_free(struct dt *dt);
  */
 int dt_load(struct dt *dt, struct why *why);
 
-// Prints to stdout what was selected. 'note' stands behind the first line.
-void dt_print(struct dt *dt, const char *note);
+// Prints what was selected. 'torn': it changed while it was read.
+void dt_print(struct dt *dt, bool torn);
 
 // Lists the types whose name has the form of 'pattern' ("vnic*"). Gives their number.
 unsigned dt_list(const struct dt_types *types, const char *pattern);

@@ -13,6 +13,8 @@ enum {
 
 const struct dt_type_enum_field dt_type_enum_fields[] = {
 	{"object", "type", "object_type"},
+	{"droplog_record", "reason", "drop_reason"},
+	{"droplog_record", "direction", "drop_direction"},
 	{"vnbl", "drop", "drop_reason"},
 	{"vnic", "kind", "vnic_kind"},
 	{"vnic", "state", "vnic_state"},

@@ -20,3 +20,12 @@ struct text dt_value_text(const struct dt_types *types, const struct dt_type *ty
 // reaches as far as its last one.
 struct text dt_value_bits(const struct dt_types *types, const struct dt_type *type,
 			  const void *bytes, unsigned bit, unsigned bits);
+
+/*
+ * The same as members of a JSON object: "value", which is a number for plain integers, enums and
+ * bit-fields, an address or null for pointers, the text of an array of char, and else a string
+ * as the text has it; and "constant", the name of an enum's number, or null.
+ */
+void dt_value_json(const struct dt_types *types, const struct dt_type *type, const void *bytes);
+void dt_value_json_bits(const struct dt_types *types, const struct dt_type *type, const void *bytes,
+			unsigned bit, unsigned bits);

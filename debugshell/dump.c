@@ -7,6 +7,7 @@
 
 #include "debugshell/clock.h"
 #include "debugshell/cmd.h"
+#include "debugshell/print.h"
 #include "debugshell/root.h"
 #include "debugshell/target_record.h"
 #include "debugshell/walk.h"
@@ -19,9 +20,9 @@ enum {
 	DUMP_BUCKETS_MAX = FDB_STATIONS_MAX
 };
 
-// Where output goes that nobody is to see.
+// Where complaints go that nobody is to see.
 struct silence {
-	FILE *out, *err, *null;
+	FILE *err, *null;
 };
 
 static int collect(struct shell *sh, struct target *target, struct dump *dump, struct why *why);
@@ -204,18 +205,17 @@ static void read_range(struct target *t, tgt_addr addr, uint64_t size)
 
 static int silence_begin(struct silence *silence)
 {
-	*silence = (struct silence){.out = stdout, .err = stderr, .null = fopen("/dev/null", "we")};
+	*silence = (struct silence){.err = stderr, .null = fopen("/dev/null", "we")};
 	if (silence->null == NULL)
 		return -errno;
-	fflush(stdout);
-	stdout = silence->null;
 	stderr = silence->null;
+	print_mute(true);
 	return 0;
 }
 
 static void silence_end(struct silence *silence)
 {
-	stdout = silence->out;
+	print_mute(false);
 	stderr = silence->err;
 	fclose(silence->null);
 }

@@ -22,6 +22,7 @@ struct options {
 	const char *pid;
 	const char *core;
 	const char *binary;
+	bool json;
 };
 
 static int parse_options(int argc, char **argv, struct options *opt);
@@ -55,9 +56,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vswsh: %s\n", why.text);
 		return EXIT_FAILURE;
 	}
+	sh->json = opt.json;
 	err = first < argc ? shell_run(sh, argc - first, argv + first) : shell_loop(sh);
 	shell_close(sh);
-	return err != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return err;
 }
 
 // Gives the index of the first word of the command; 0: all is done; -EXIT_USAGE: wrong.
@@ -86,8 +88,8 @@ static int parse_options(int argc, char **argv, struct options *opt)
 			opt->core = optarg;
 			break;
 		case 'j':
-			fprintf(stderr, "vswsh: this version has no JSON output (-j)\n");
-			return -EXIT_USAGE;
+			opt->json = true;
+			break;
 		default:
 			return -usage(stderr);
 		}
@@ -109,12 +111,14 @@ static int check_options(const struct options *opt)
 
 static int usage(FILE *to)
 {
-	fprintf(to, "usage: vswsh [-r RUN_DIR | -p PID | -z CORE [-y BINARY]] [COMMAND [ARG...]]\n"
-		    "Shows the objects of a vswd; `vswsh help` lists the commands.\n"
-		    "  -r RUN_DIR  that of the vswd to look at (" RUN_DIR_DEFAULT ")\n"
-		    "  -p PID      look at this process\n"
-		    "  -z CORE     look at this core, which may be compressed (.gz, .zst, .lz4)\n"
-		    "  -y BINARY   its vswd, for what the core leaves out of it\n");
+	fprintf(to,
+		"usage: vswsh [-j] [-r RUN_DIR | -p PID | -z CORE [-y BINARY]] [COMMAND [ARG...]]\n"
+		"Shows the objects of a vswd; `vswsh help` lists the commands.\n"
+		"  -j          print JSON: one object per command, on one line\n"
+		"  -r RUN_DIR  that of the vswd to look at (" RUN_DIR_DEFAULT ")\n"
+		"  -p PID      look at this process\n"
+		"  -z CORE     look at this core, which may be compressed (.gz, .zst, .lz4)\n"
+		"  -y BINARY   its vswd, for what the core leaves out of it\n");
 	return EXIT_USAGE;
 }
 

@@ -3,185 +3,462 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "ports/drops.h"
-#include "ports/object_types.h"
-#include "ports/vhost_types.h"
-#include "ports/vnic_types.h"
-#include "ports/vport_types.h"
-#include "switch/proc_types.h"
-#include "switch/vswitch_types.h"
+#include "debugshell/print_doc.h"
+#include "debugshell/print_format.h"
 
-static size_t utf8_length(const uint8_t *at, size_t size);
+enum { PRINT_COLUMNS = 80, PRINT_LABEL_COLUMNS = 23 };
 
-struct text print_text(const char *from, size_t size)
+#define PRINT_NONE "[None]"
+
+enum print_mode { MODE_TEXT, MODE_JSON, MODE_MUTED };
+
+struct print_state {
+	enum print_mode mode;
+	bool json; // the mode when it is not muted
+	bool in_object;
+	const char *labels; // NULL: the usual form
+	const char *indent; // of the table; NULL: there is none
+	const struct print_column *columns;
+	unsigned n_columns;
+	unsigned column; // of the next cell
+};
+
+static struct print_state state;
+
+static void show_row(const char *label, const char *fmt, va_list ap, bool is_number);
+static void show_label(const char *label);
+static void show_cell(const char *s);
+static void begin_object(void);
+static void end_table(void);
+static void write_value(struct json_out *j, bool is_number, const char *s);
+static void write_text(struct json_out *j, const char *s);
+static void write_values(const char *label, const char *keys, const char *fmt, va_list *ap);
+
+void print_begin(bool json, const char *command, const char *target)
 {
-	const uint8_t *at = (const uint8_t *)from;
-	struct text text;
-	size_t used = 0;
-
-	size = strnlen(from, size);
-	if (size > sizeof(text.s) - 1)
-		size = sizeof(text.s) - 1;
-	while (used < size) {
-		size_t n = utf8_length(at + used, size - used);
-
-		if (n == 0)
-			text.s[used++] = '.';
-		else
-			memcpy(text.s + used, at + used, n);
-		used += n;
-	}
-	text.s[used] = '\0';
-	return text;
+	state = (struct print_state){.mode = json ? MODE_JSON : MODE_TEXT, .json = json};
+	if (json)
+		print_doc_begin(stdout, print_text(command, strlen(command)).s, target);
 }
 
-void print_append(struct text *text, const char *fmt, ...)
+void print_end(const char *error)
 {
-	size_t length = strlen(text->s);
-	va_list ap;
+	if (state.json)
+		print_doc_end(error);
+	state = (struct print_state){.mode = MODE_TEXT};
+}
 
-	va_start(ap, fmt);
-	vsnprintf(text->s + length, sizeof(text->s) - length, fmt, ap);
-	va_end(ap);
+bool print_is_json(void)
+{
+	return state.json;
+}
+
+void print_mute(bool on)
+{
+	state.mode = on ? MODE_MUTED : state.json ? MODE_JSON : MODE_TEXT;
+}
+
+void print_labels(const char *form)
+{
+	if (state.mode != MODE_MUTED)
+		state.labels = form;
 }
 
 void print_title(const char *title, tgt_addr addr, bool torn)
 {
-	printf("\n%s %016lx %s\n", title, addr.v, torn ? "~" : " ");
+	begin_object();
+	if (state.mode == MODE_TEXT)
+		printf("\n%s %016lx %s\n", title, addr.v, torn ? "~" : " ");
+	else if (state.mode == MODE_JSON)
+		print_doc_title(title, addr, torn);
+}
+
+void print_title_name(const char *title, tgt_addr addr, struct text name)
+{
+	begin_object();
+	if (state.mode == MODE_TEXT) {
+		printf("\n%s %016lx  %s\n", title, addr.v, name.s);
+	} else if (state.mode == MODE_JSON) {
+		print_doc_title(title, addr, false);
+		write_text(print_doc_row("Name"), name.s);
+	}
 }
 
 void print_section(const char *title)
 {
-	printf("\n%s\n\n", title);
+	end_table();
+	if (state.mode == MODE_TEXT)
+		printf("\n%s\n\n", title);
+	else if (state.mode == MODE_JSON)
+		print_doc_section(title);
+}
+
+void print_section_line(const char *title, const char *fmt, ...)
+{
+	va_list ap;
+
+	end_table();
+	va_start(ap, fmt);
+	if (state.mode == MODE_TEXT) {
+		vprintf(fmt, ap);
+		putchar('\n');
+	} else if (state.mode == MODE_JSON) {
+		print_doc_section(title);
+	}
+	va_end(ap);
 }
 
 void print_row(const char *label, const char *fmt, ...)
 {
 	va_list ap;
 
-	printf("    %-19s", label);
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	show_row(label, fmt, ap, print_format_is_number(fmt));
 	va_end(ap);
-	putchar('\n');
+}
+
+void print_values(const char *label, const char *keys, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (state.mode == MODE_JSON)
+		write_values(label, keys, fmt, &ap);
+	else
+		show_row(label, fmt, ap, false);
+	va_end(ap);
 }
 
 void print_text_row(const char *label, struct text text)
 {
-	print_row(label, "%s", text.s[0] != '\0' ? text.s : "[None]");
+	if (state.mode == MODE_JSON)
+		write_text(print_doc_row(label), text.s);
+	else
+		print_row(label, "%s", text.s[0] != '\0' ? text.s : PRINT_NONE);
+}
+
+void print_flag(const char *label, bool is, const char *more)
+{
+	if (state.mode == MODE_JSON)
+		json_out_bool(print_doc_row(label), is);
+	else
+		print_row(label, "%s%s", is ? "Y" : "N", is && more != NULL ? more : "");
+}
+
+void print_absent(const char *label, const char *word)
+{
+	if (state.mode == MODE_JSON)
+		json_out_null(print_doc_row(label));
+	else
+		print_row(label, "%s", word);
+}
+
+void print_extra(const char *key, const char *fmt, ...)
+{
+	struct print_value value;
+	va_list ap;
+
+	if (state.mode != MODE_JSON)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(value.s, sizeof(value.s), fmt, ap);
+	va_end(ap);
+	write_value(print_doc_extra(key), print_format_is_number(fmt), value.s);
+}
+
+void print_extra_flag(const char *key, bool is)
+{
+	if (state.mode == MODE_JSON)
+		json_out_bool(print_doc_extra(key), is);
 }
 
 void print_link(const char *label, tgt_addr addr, const char *command)
 {
-	if (addr.v == 0)
-		print_row(label, "[None]");
+	if (state.mode == MODE_JSON)
+		print_doc_addr(print_doc_row(label), addr);
+	else if (addr.v == 0)
+		print_row(label, PRINT_NONE);
 	else
 		print_row(label, "%016lx   !%s %016lx", addr.v, command, addr.v);
 }
 
-struct text print_mac(const uint8_t mac[6])
+void print_words(const char *label, const char *const words[], unsigned n)
 {
-	struct text text;
+	int column = PRINT_LABEL_COLUMNS;
+	struct json_out *j;
 
-	snprintf(text.s, sizeof(text.s), "%02X-%02X-%02X-%02X-%02X-%02X", mac[0], mac[1], mac[2],
-		 mac[3], mac[4], mac[5]);
-	return text;
+	end_table();
+	if (state.mode == MODE_JSON) {
+		j = print_doc_row(label);
+		json_out_array(j);
+		for (unsigned i = 0; i < n; i++)
+			json_out_string(j, words[i]);
+		json_out_end(j);
+	}
+	if (state.mode != MODE_TEXT)
+		return;
+	show_label(label);
+	for (unsigned i = 0; i < n; i++) {
+		if (i > 0 && column + 1 + (int)strlen(words[i]) > PRINT_COLUMNS)
+			column = printf("\n%*s", PRINT_LABEL_COLUMNS, "") - 1;
+		else if (i > 0)
+			column += printf(" ");
+		column += printf("%s", words[i]);
+	}
+	putchar('\n');
 }
 
-struct text print_duration(double seconds)
+void print_blank(void)
 {
-	struct text text;
+	end_table();
+	if (state.mode == MODE_TEXT)
+		putchar('\n');
+}
 
-	if (seconds < 0)
-		snprintf(text.s, sizeof(text.s), "?");
-	else if (seconds < 1e-3)
-		snprintf(text.s, sizeof(text.s), "%.0f us", seconds * 1e6);
-	else if (seconds < 1)
-		snprintf(text.s, sizeof(text.s), "%.0f ms", seconds * 1e3);
-	else if (seconds < 600)
-		snprintf(text.s, sizeof(text.s), "%.1f s", seconds);
-	else if (seconds < 1e10)
-		snprintf(text.s, sizeof(text.s), "%.0f h %02.0f min",
-			 (double)((long)seconds / 3600), (double)((long)seconds % 3600 / 60));
+void print_plain(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (state.mode == MODE_TEXT)
+		vprintf(fmt, ap);
+	va_end(ap);
+}
+
+void print_table(const char *indent, const struct print_column columns[], unsigned n)
+{
+	end_table();
+	state.indent = indent != NULL ? indent : "";
+	state.columns = columns;
+	state.n_columns = n;
+	if (state.mode == MODE_JSON)
+		print_doc_table(columns, n);
+	if (state.mode != MODE_TEXT)
+		return;
+	printf("%s%s", indent != NULL && indent[0] == '\0' ? "\n" : "", state.indent);
+	for (unsigned i = 0; i < n; i++)
+		printf("%-*s", columns[i].width, columns[i].head);
+	putchar('\n');
+}
+
+void print_cell(const char *word)
+{
+	if (state.mode == MODE_JSON)
+		write_value(print_doc_cell(), false, word);
 	else
-		snprintf(text.s, sizeof(text.s), "?");
-	return text;
+		show_cell(word);
 }
 
-struct text print_wall_clock(int64_t seconds)
+void print_cell_text(struct text text)
 {
-	time_t when = (time_t)seconds;
-	struct text text;
-	struct tm tm;
-
-	if (seconds == 0)
-		snprintf(text.s, sizeof(text.s), "[Never]");
-	else if (localtime_r(&when, &tm) == NULL ||
-		 strftime(text.s, sizeof(text.s), "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		snprintf(text.s, sizeof(text.s), "?");
-	return text;
+	if (state.mode == MODE_JSON)
+		write_text(print_doc_cell(), text.s);
+	else
+		show_cell(text.s[0] != '\0' ? text.s : PRINT_NONE);
 }
 
-#define X(number, name, text)                                                                      \
-	case number:                                                                               \
-		return text;
-
-#define NAME_FUNCTION(function, TABLE)                                                             \
-	const char *function(unsigned number)                                                      \
-	{                                                                                          \
-		switch (number) {                                                                  \
-			TABLE(X)                                                                   \
-		default:                                                                           \
-			return "?";                                                                \
-		}                                                                                  \
-	}
-
-NAME_FUNCTION(name_vport_type, VPORT_TYPES)
-NAME_FUNCTION(name_vport_state, VPORT_STATES)
-NAME_FUNCTION(name_monitor_mode, VPORT_MONITOR_MODES)
-NAME_FUNCTION(name_vnic_kind, VNIC_KINDS)
-NAME_FUNCTION(name_vnic_state, VNIC_STATES)
-NAME_FUNCTION(name_protocol_state, VSWITCH_PROTOCOL_STATES)
-NAME_FUNCTION(name_miniport_state, VSWITCH_MINIPORT_STATES)
-NAME_FUNCTION(name_proc_stage, PROC_STAGES)
-NAME_FUNCTION(name_drop_text, DROP_REASONS)
-NAME_FUNCTION(name_vhost_use, VHOST_USES)
-NAME_FUNCTION(name_virtq_break, VIRTQ_BREAKS)
-#undef X
-
-// These two tables have another order of columns, or give the name instead of the text.
-#define X(number, name, text)                                                                      \
-	case number:                                                                               \
-		return #name;
-NAME_FUNCTION(name_drop, DROP_REASONS)
-#undef X
-
-#define X(name, number, text)                                                                      \
-	case number:                                                                               \
-		return text;
-NAME_FUNCTION(name_object_type, OBJECT_TYPES)
-#undef X
-
-// Bytes of the printable character at 'at'; 0 for a control character or what is not UTF-8.
-static size_t utf8_length(const uint8_t *at, size_t size)
+void print_cell_addr(tgt_addr addr)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	uint32_t code;
-	size_t n;
+	char word[24];
 
-	if (at[0] < 0x80)
-		return at[0] >= 0x20 && at[0] != 0x7f;
-	n = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-	if (at[0] < 0xc2 || at[0] > 0xf4 || n > size)
-		return 0;
-	code = at[0] & (0x7fU >> n);
-	for (size_t i = 1; i < n; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (at[i] & 0x3f);
+	snprintf(word, sizeof(word), "%016lx", addr.v);
+	if (state.mode == MODE_JSON)
+		print_doc_addr(print_doc_cell(), addr);
+	else
+		show_cell(addr.v != 0 ? word : PRINT_NONE);
+}
+
+void print_cell_absent(const char *word)
+{
+	if (state.mode == MODE_JSON)
+		json_out_null(print_doc_cell());
+	else
+		show_cell(word);
+}
+
+void print_cell_flag(bool is)
+{
+	if (state.mode == MODE_JSON)
+		json_out_bool(print_doc_cell(), is);
+	else
+		show_cell(is ? "Y" : "N");
+}
+
+void print_cell_fmt(const char *fmt, ...)
+{
+	struct print_value value;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(value.s, sizeof(value.s), fmt, ap);
+	va_end(ap);
+	if (state.mode == MODE_JSON)
+		write_value(print_doc_cell(), print_format_is_number(fmt), value.s);
+	else
+		show_cell(value.s);
+}
+
+void print_row_end(bool torn)
+{
+	state.column = 0;
+	if (state.mode == MODE_TEXT)
+		printf("%s\n", torn ? " ~" : "");
+	else if (state.mode == MODE_JSON)
+		print_doc_row_end(torn);
+}
+
+void print_none(void)
+{
+	const char *indent = state.indent;
+
+	if (indent == NULL)
+		indent = state.in_object ? "    " : "\n";
+	if (state.mode == MODE_TEXT)
+		printf("%s" PRINT_NONE "\n", indent);
+	else if (state.mode == MODE_JSON)
+		print_doc_none();
+}
+
+void print_note(const char *indent, const char *fmt, ...)
+{
+	struct print_value value;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(value.s, sizeof(value.s), fmt, ap);
+	va_end(ap);
+	if (state.mode == MODE_TEXT)
+		printf("%s%s\n", indent, value.s);
+	else if (state.mode == MODE_JSON)
+		print_doc_note(value.s);
+}
+
+void print_trouble(const char *indent, const char *title, tgt_addr addr, const struct why *why)
+{
+	if (state.mode == MODE_TEXT)
+		printf("%s%s  %016lx  *** %s ***\n", indent, title, addr.v, why->text);
+	else if (state.mode == MODE_JSON)
+		print_doc_trouble(title, addr, why->text);
+}
+
+void print_torn(bool torn)
+{
+	if (state.mode == MODE_JSON && torn)
+		json_out_bool(print_doc_extra("torn"), true);
+}
+
+void print_open(const char *key)
+{
+	if (state.mode == MODE_JSON)
+		print_doc_open(key);
+}
+
+void print_close(void)
+{
+	if (state.mode == MODE_JSON)
+		print_doc_close();
+}
+
+static void show_row(const char *label, const char *fmt, va_list ap, bool is_number)
+{
+	struct print_value value;
+
+	end_table();
+	if (state.mode == MODE_TEXT) {
+		show_label(label);
+		vprintf(fmt, ap);
+		putchar('\n');
+	} else if (state.mode == MODE_JSON) {
+		vsnprintf(value.s, sizeof(value.s), fmt, ap);
+		write_value(print_doc_row(label), is_number, value.s);
 	}
-	// Below 0xa0 are control characters once more; surrogates are not characters.
-	return code >= least[n] && code >= 0xa0 && (code < 0xd800 || code > 0xdfff) ? n : 0;
+}
+
+static void show_label(const char *label)
+{
+	printf(state.labels != NULL ? state.labels : "    %-19s", label);
+}
+
+// What stands in front of the row's first cell is the indent.
+static void show_cell(const char *s)
+{
+	const struct print_column *column;
+
+	if (state.mode != MODE_TEXT || state.column == state.n_columns)
+		return;
+	if (state.column == 0)
+		fputs(state.indent, stdout);
+	column = &state.columns[state.column++];
+	if (column->cell != NULL)
+		printf(column->cell, s);
+	else
+		printf("%-*s", column->width, s);
+}
+
+static void begin_object(void)
+{
+	end_table();
+	if (state.mode != MODE_MUTED)
+		state.in_object = true;
+}
+
+static void end_table(void)
+{
+	state.indent = NULL;
+	state.n_columns = 0;
+	state.column = 0;
+}
+
+static void write_value(struct json_out *j, bool is_number, const char *s)
+{
+	static const char *const nulls[] = {PRINT_NONE, "[Never]", "[Not told]", "[No flags set]"};
+	bool is_null = false;
+
+	for (size_t i = 0; i < sizeof(nulls) / sizeof(nulls[0]); i++)
+		is_null |= strcmp(s, nulls[i]) == 0;
+	if (is_number)
+		json_out_number(j, s);
+	else if (is_null)
+		json_out_null(j);
+	else
+		json_out_string(j, s);
+}
+
+static void write_text(struct json_out *j, const char *s)
+{
+	if (s[0] == '\0')
+		json_out_null(j);
+	else
+		json_out_string(j, s);
+}
+
+// The conversions of 'fmt', named by 'keys'.
+static void write_values(const char *label, const char *keys, const char *fmt, va_list *ap)
+{
+	struct json_out *object = NULL;
+	struct print_value value;
+	struct print_conv conv;
+	struct text key;
+
+	while ((fmt = print_conv_next(fmt, &conv)) != NULL) {
+		key = print_text(keys, strcspn(keys, " "));
+		keys += strcspn(keys, " ");
+		keys += strspn(keys, " ");
+		print_conv_value(&conv, ap, &value);
+		if (strcmp(key.s, "-") == 0)
+			continue;
+		if (object == NULL && strcmp(key.s, ".") == 0) {
+			write_value(print_doc_row(label), value.is_number, value.s);
+			continue;
+		}
+		if (object == NULL) {
+			object = print_doc_row(label);
+			json_out_object(object);
+		}
+		json_out_key(object, print_key(key.s).s);
+		write_value(object, value.is_number, value.s);
+	}
+	if (object != NULL)
+		json_out_end(object);
 }

@@ -36,7 +36,7 @@ struct chains {
 };
 
 static int walk_port(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
-static int walk_nic(struct shell *sh, tgt_addr nic, const struct walker *walker);
+static int walk_nic(struct shell *sh, tgt_addr port, tgt_addr nic, const struct walker *walker);
 static bool match(struct shell *sh, const struct ring *ring, void *arg);
 static int read_once(struct shell *sh, const struct virtq *q, struct ring_guest *ret,
 		     struct why *why);
@@ -89,6 +89,11 @@ int ring_find(struct shell *sh, tgt_addr addr, struct ring *ret)
 bool ring_is_to_guest(const struct ring *ring)
 {
 	return ring->index % 2 == 0;
+}
+
+const char *ring_direction(const struct ring *ring)
+{
+	return ring_is_to_guest(ring) ? "to the guest" : "from the guest";
 }
 
 int ring_guest_read(struct shell *sh, const struct virtq *q, struct ring_guest *ret,
@@ -181,6 +186,7 @@ static int walk_port(struct shell *sh, const struct walk_vswitch *v, tgt_addr ad
 {
 	const struct walker *walker = arg;
 	const char *title = "VPORT";
+	tgt_addr port_addr = addr;
 	struct vport port;
 	struct vnic nic;
 	struct why why;
@@ -198,13 +204,13 @@ static int walk_port(struct shell *sh, const struct walk_vswitch *v, tgt_addr ad
 			walk_trouble(sh, walker->indent, title, addr, &why);
 		return 0;
 	}
-	return nic.kind == VNIC_VHOST ? walk_nic(sh, addr, walker) : 0;
+	return nic.kind == VNIC_VHOST ? walk_nic(sh, port_addr, addr, walker) : 0;
 }
 
-static int walk_nic(struct shell *sh, tgt_addr nic, const struct walker *walker)
+static int walk_nic(struct shell *sh, tgt_addr port, tgt_addr nic, const struct walker *walker)
 {
 	struct vhost *vhost = aligned_alloc(64, (sizeof(*vhost) + 63) / 64 * 64);
-	struct ring ring = {.nic = nic};
+	struct ring ring = {.nic = nic, .port = port};
 	const struct type_map *map;
 	bool goes_on = true;
 	struct why why;

@@ -19,6 +19,7 @@
 struct ring {
 	tgt_addr addr; // of the struct virtq
 	tgt_addr nic;
+	tgt_addr port;  // that the NIC is of
 	unsigned index; // in the NIC: even ones to the guest, odd ones from it
 	struct text name;
 	uint64_t negotiated; // virtio features
@@ -40,6 +41,7 @@ int ring_find(struct shell *sh, tgt_addr addr, struct ring *ret);
 
 // Whether the switch sends by it, or receives.
 bool ring_is_to_guest(const struct ring *ring);
+const char *ring_direction(const struct ring *ring);
 
 // What is in the guest's memory, and in the table of where that memory lies.
 struct ring_guest {

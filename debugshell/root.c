@@ -61,6 +61,8 @@ int root_read(struct shell *sh, struct why *why)
 	if (err != 0)
 		return err;
 	err = type_read(sh->target, map, sh->root_addr, sh->root);
+	if (err == -ESRCH) // since it was asked for its state
+		return why_set(why, err, "%s has ended", sh->target->name);
 	if (err != 0)
 		return why_set(why, err, "%s: the root at %016lx cannot be read: %s",
 			       sh->target->name, sh->root_addr.v, tgt_strerror(sh->target, err));

@@ -1,17 +1,18 @@
 #include "debugshell/shell.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
-
-#ifdef HAVE_LIBEDIT
-#include <editline/readline.h>
-#endif
 
 #include "debugshell/clock.h"
 #include "debugshell/cmd.h"
+#include "debugshell/edit.h"
+#include "debugshell/line.h"
+#include "debugshell/pipe.h"
 #include "debugshell/print.h"
 #include "debugshell/root.h"
 #include "debugshell/walk.h"
@@ -19,13 +20,19 @@
 enum { SHELL_WORDS_MAX = 16, SHELL_LINE_SIZE = 1024 };
 
 static void shell_note_build(struct shell *sh);
-static int shell_split(char *line, char **words, int max);
-static char *shell_take_word(char **line);
-static bool shell_is_quit(const char *line);
-static int shell_loop_plain(struct shell *sh);
+static int shell_end(const struct why *why);
+static int shell_refuse(struct shell *sh, struct text line, const struct why *why);
+static int shell_run_pipe(struct shell *sh, int n, char **words, const char *program,
+			  struct why *why);
+static int shell_run_words(void *arg);
+static int shell_loop_plain(struct shell *sh, bool prompts);
+static int shell_read_line(char *line, struct why *why);
 #ifdef HAVE_LIBEDIT
-static int shell_loop_editing(struct shell *sh);
+static int shell_loop_editing(struct shell *sh, struct edit *edit);
+static void shell_hold_interrupts(sigset_t *before);
+static void shell_drop_interrupts(const sigset_t *before);
 #endif
+static struct text shell_prompt(const struct shell *sh);
 
 int shell_open(struct target *target, struct shell **ret, struct why *why)
 {
@@ -64,9 +71,13 @@ void shell_close(struct shell *sh)
 
 int shell_run(struct shell *sh, int argc, char **argv)
 {
+	struct text command = {.s = ""};
 	struct why why;
 	int err;
 
+	for (int i = 0; i < argc; i++)
+		print_append(&command, "%s%s", i > 0 ? " " : "", argv[i]);
+	print_begin(sh->json, command.s, sh->target->name);
 	sh->troubles = 0;
 	sh->runs = sh->target->ops->state(sh->target) == TARGET_RUNNING;
 	// First, so that whatever changes from here on is noticed.
@@ -77,11 +88,7 @@ int shell_run(struct shell *sh, int argc, char **argv)
 		clock_start(sh);
 		err = cmd_run(sh, argc, argv, &why);
 	}
-	if (err < 0) {
-		fflush(stdout);
-		fprintf(stderr, "vswsh: %s\n", why.text);
-	}
-	if (fflush(stdout) != 0)
+	if (shell_end(err < 0 ? &why : NULL) != 0)
 		return 1;
 	return err != 0 || sh->troubles > 0;
 }
@@ -89,23 +96,39 @@ int shell_run(struct shell *sh, int argc, char **argv)
 int shell_run_line(struct shell *sh, char *line)
 {
 	char *words[SHELL_WORDS_MAX];
-	int n = shell_split(line, words, SHELL_WORDS_MAX);
+	struct text command = print_text(line, strlen(line));
+	struct why why;
+	char *program;
+	int n = line_split(line, words, SHELL_WORDS_MAX, &program);
+	int status;
 
 	if (n < 0) {
-		fprintf(stderr, "vswsh: more than %d words, or a quote that does not end\n",
-			SHELL_WORDS_MAX);
-		return 1;
+		if (n == -E2BIG)
+			why_set(&why, n, "a line has at most %d words", SHELL_WORDS_MAX);
+		else
+			why_set(&why, n, "a quote does not end");
+		return shell_refuse(sh, command, &why);
 	}
-	return n == 0 ? 0 : shell_run(sh, n, words);
+	if (program == NULL)
+		return n == 0 ? 0 : shell_run(sh, n, words);
+	status = shell_run_pipe(sh, n, words, program, &why);
+	return status < 0 ? shell_refuse(sh, command, &why) : status;
 }
 
 int shell_loop(struct shell *sh)
 {
+	bool is_typed = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+
+	if (is_typed && !sh->json)
+		printf("vswd %s, %s. Type help, or an address that was printed; quit ends.\n",
+		       TEXT(sh->root->version).s, sh->target->name);
 #ifdef HAVE_LIBEDIT
-	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
-		return shell_loop_editing(sh);
+	struct edit *edit = is_typed ? edit_open(sh) : NULL;
+
+	if (edit != NULL)
+		return shell_loop_editing(sh, edit);
 #endif
-	return shell_loop_plain(sh);
+	return shell_loop_plain(sh, is_typed);
 }
 
 int shell_map(struct shell *sh, const char *name, size_t own_size, const struct type_map **ret,
@@ -142,100 +165,161 @@ static void shell_note_build(struct shell *sh)
 			version.s, VSW_VERSION);
 }
 
-static int shell_loop_plain(struct shell *sh)
+// Ends the output of a command, with its error if there is one. 1: not all of it was written.
+static int shell_end(const struct why *why)
+{
+	bool is_written;
+
+	print_end(why != NULL ? why->text : NULL);
+	is_written = fflush(stdout) == 0 && !ferror(stdout);
+	clearerr(stdout);
+	if (why != NULL)
+		fprintf(stderr, "vswsh: %s\n", why->text);
+	if (!is_written)
+		fprintf(stderr, "vswsh: not all of the output could be written\n");
+	return is_written ? 0 : 1;
+}
+
+// A line that is no command.
+static int shell_refuse(struct shell *sh, struct text line, const struct why *why)
+{
+	print_begin(sh->json, line.s, sh->target->name);
+	shell_end(why);
+	return 1;
+}
+
+struct shell_words {
+	struct shell *sh;
+	int n;
+	char **words;
+};
+
+static int shell_run_pipe(struct shell *sh, int n, char **words, const char *program,
+			  struct why *why)
+{
+	struct shell_words all = {sh, n, words};
+
+	if (n == 0)
+		return why_set(why, -EINVAL, "there is no command before the |");
+	if (program[strspn(program, " \t")] == '\0')
+		return why_set(why, -EINVAL, "there is no program behind the |");
+	return pipe_run(program, shell_run_words, &all, why);
+}
+
+static int shell_run_words(void *arg)
+{
+	struct shell_words *all = arg;
+
+	return shell_run(all->sh, all->n, all->words);
+}
+
+static int shell_loop_plain(struct shell *sh, bool prompts)
 {
 	char line[SHELL_LINE_SIZE];
+	struct why why;
 	int result = 0;
 
-	while (fgets(line, sizeof(line), stdin) != NULL) {
-		if (strchr(line, '\n') == NULL && !feof(stdin)) {
-			int c;
+	for (;;) {
+		int err;
 
-			while ((c = getchar()) != EOF && c != '\n')
-				;
-			fprintf(stderr, "vswsh: a line has at most %d bytes\n",
-				SHELL_LINE_SIZE - 2);
-			result = 1;
-			continue;
-		}
-		line[strcspn(line, "\n")] = '\0';
-		if (shell_is_quit(line))
-			break;
-		result = shell_run_line(sh, line);
+		if (prompts)
+			printf("%s", shell_prompt(sh).s);
+		fflush(stdout);
+		err = shell_read_line(line, &why);
+		if (err == -ENODATA || (err == 0 && line_is_quit(line)))
+			return result;
+		if (err != 0)
+			result = shell_refuse(sh, TEXT(line), &why);
+		else if (!line_is_empty(line))
+			result = shell_run_line(sh, line);
+		// Ctrl-C at a pipe means all lines, unless somebody types them.
+		if (err == -EIO || (result == PIPE_SIGNAL + SIGINT && !prompts))
+			return result;
 	}
-	return result;
+}
+
+// One line without its end. -ENODATA: there are no more, -EIO: nor can be, -E2BIG and -EILSEQ: it
+// is no line; 'why', but for the first.
+static int shell_read_line(char *line, struct why *why)
+{
+	bool has_nul = false;
+	size_t length = 0;
+	int c;
+
+	while ((c = getchar()) != EOF && c != '\n') {
+		if (length < SHELL_LINE_SIZE - 1)
+			line[length] = (char)c;
+		has_nul = has_nul || c == '\0';
+		length++;
+	}
+	line[length < SHELL_LINE_SIZE - 1 ? length : SHELL_LINE_SIZE - 1] = '\0';
+	if (ferror(stdin))
+		return why_set(why, -EIO, "the commands cannot be read: %s", strerror(errno));
+	if (c == EOF && length == 0)
+		return -ENODATA;
+	if (length > SHELL_LINE_SIZE - 2)
+		return why_set(why, -E2BIG, "a line has at most %d bytes", SHELL_LINE_SIZE - 2);
+	if (has_nul)
+		return why_set(why, -EILSEQ, "a line of text has no byte of zero");
+	// As some systems end lines.
+	if (length > 0 && line[length - 1] == '\r')
+		line[length - 1] = '\0';
+	return 0;
 }
 
 #ifdef HAVE_LIBEDIT
-static int shell_loop_editing(struct shell *sh)
+static int shell_loop_editing(struct shell *sh, struct edit *edit)
 {
-	char prompt[96];
+	sigset_t before;
 	int result = 0;
 	char *line;
 
-	printf("vswd %s, %s. Type help, or an address that was printed; quit ends.\n",
-	       TEXT(sh->root->version).s, sh->target->name);
-	snprintf(prompt, sizeof(prompt), "vswsh> ");
-	using_history();
-	while ((line = readline(prompt)) != NULL) {
-		bool quit = shell_is_quit(line);
-
-		if (!quit && line[0] != '\0') {
-			add_history(line);
-			result = shell_run_line(sh, line);
-		}
-		free(line);
-		if (quit)
-			break;
+	shell_hold_interrupts(&before);
+	while ((line = edit_line(edit, shell_prompt(sh).s)) != NULL && !line_is_quit(line)) {
+		if (line_is_empty(line))
+			continue;
+		shell_drop_interrupts(&before);
+		result = shell_run_line(sh, line);
+		shell_hold_interrupts(&before);
+		// The prompt would stand behind the ^C of the terminal.
+		if (result == PIPE_SIGNAL + SIGINT)
+			printf("\n");
 	}
 	if (line == NULL)
 		printf("\n");
+	edit_close(edit);
+	shell_drop_interrupts(&before);
 	return result;
+}
+
+// Between two lines Ctrl-C is a signal for a moment, but is meant for the line.
+static void shell_hold_interrupts(sigset_t *before)
+{
+	sigset_t interrupt;
+
+	sigemptyset(&interrupt);
+	sigaddset(&interrupt, SIGINT);
+	sigprocmask(SIG_BLOCK, &interrupt, before);
+}
+
+static void shell_drop_interrupts(const sigset_t *before)
+{
+	const struct timespec at_once = {0};
+	sigset_t interrupt;
+
+	sigemptyset(&interrupt);
+	sigaddset(&interrupt, SIGINT);
+	sigtimedwait(&interrupt, NULL, &at_once);
+	sigprocmask(SIG_SETMASK, before, NULL);
 }
 #endif
 
-static bool shell_is_quit(const char *line)
+// As a kernel debugger's, with the number of procs; a damaged one was not cut yet at the start.
+static struct text shell_prompt(const struct shell *sh)
 {
-	size_t length;
+	struct text prompt = {.s = ""};
+	uint32_t n = sh->root->n_procs;
 
-	line += strspn(line, " \t");
-	length = strcspn(line, " \t");
-	return (length == 1 && line[0] == 'q') || (length == 4 && memcmp(line, "quit", 4) == 0) ||
-	       (length == 4 && memcmp(line, "exit", 4) == 0);
-}
-
-static int shell_split(char *line, char **words, int max)
-{
-	int n = 0;
-
-	for (;;) {
-		line += strspn(line, " \t");
-		if (*line == '\0')
-			return n;
-		if (n == max)
-			return -E2BIG;
-		words[n] = shell_take_word(&line);
-		if (words[n++] == NULL)
-			return -EINVAL;
-	}
-}
-
-// One word, ended in place; 'line' stands behind it. NULL: its quote does not end.
-static char *shell_take_word(char **line)
-{
-	char *word = *line;
-	char *end;
-
-	if (*word != '"') {
-		end = word + strcspn(word, " \t");
-		*line = *end != '\0' ? end + 1 : end;
-		*end = '\0';
-		return word;
-	}
-	end = strchr(++word, '"');
-	if (end == NULL)
-		return NULL;
-	*end = '\0';
-	*line = end + 1;
-	return word;
+	print_append(&prompt, "%u: vsw> ", n < PROC_MAX ? n : PROC_MAX);
+	return prompt;
 }

@@ -21,6 +21,7 @@ struct shell {
 	uint64_t generation;   // walk_generation() when the current command began
 	unsigned troubles;     // damaged objects that it met
 	bool runs;             // the target did when the current command began
+	bool json;             // commands print JSON; false when the shell is opened
 	bool collects;         // what is read goes into a dump: guests' memory is left alone
 	uint64_t stopped_tsc;  // the latest moment found in one that does not, see clock.h
 };
@@ -33,16 +34,20 @@ int shell_open(struct target *target, struct shell **ret, struct why *why);
 void shell_close(struct shell *sh);
 
 /**
- * Runs one command of 'argc' words. 0; 1: it met an error or a damaged object, which it said.
+ * Runs one command of 'argc' words, whose output is one JSON text when sh->json. 0; 1: it met an
+ * error or a damaged object, which it said.
  */
 int shell_run(struct shell *sh, int argc, char **argv);
 
-// Splits 'line' (changed) at blanks, with "..." for words that hold blanks, and runs it.
+/**
+ * Runs a line as line.h has it, which is changed. As shell_run(), and with a pipe the status of its
+ * program when that is not 0.
+ */
 int shell_run_line(struct shell *sh, char *line);
 
 /**
- * Reads commands until the end or `quit`: with line editing from a terminal, else plain lines.
- * Returns what the last command did.
+ * Reads lines until the end or `quit`: with line editing from a terminal, else plain lines.
+ * Returns what the last line did.
  */
 int shell_loop(struct shell *sh);
 

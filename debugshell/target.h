@@ -31,7 +31,8 @@ enum target_state {
 
 struct target_thread {
 	int32_t tid;
-	char state; // letter of proc(5): R, S, D, T, ...; 0: not known
+	char state;      // letter of proc(5): R, S, D, T, ...; 0: not known
+	uint64_t ran_ns; // time that it had a core, schedstat; 0: not known
 	char name[16];
 };
 
@@ -51,7 +52,8 @@ struct target_ops {
 	// A section of the program's loaded image (".vsw_root") or a symbol. -ENOENT.
 	int (*symbol)(struct target *t, const char *name, tgt_addr *x_addr, uint64_t *x_size);
 
-	// Calls 'fn' for each thread until it returns false. -ESRCH: the target ended.
+	// Calls 'fn' for each thread, lowest number first, until it returns false. -ESRCH: the
+	// target ended. -ENOMEM.
 	int (*threads)(struct target *t, bool (*fn)(const struct target_thread *, void *),
 		       void *arg);
 

@@ -47,6 +47,7 @@ static int core_target_maps(struct target *t, bool (*fn)(const struct target_map
 static enum target_state core_target_state(struct target *t);
 static void core_target_close(struct target *t);
 
+static int compare_tids(const void *a, const void *b);
 static int open_core(struct target_core *tc, const char *path, struct why *why);
 static int open_image(struct target_core *tc, const char *path, struct why *why);
 static int check_build(const struct target_core *tc, const char *path, struct why *why);
@@ -130,17 +131,26 @@ static int core_target_symbol(struct target *t, const char *name, tgt_addr *x_ad
 	return 0;
 }
 
+// By their numbers, as those of a process come; a core begins with the one that the signal hit.
 static int core_target_threads(struct target *t, bool (*fn)(const struct target_thread *, void *),
 			       void *arg)
 {
 	const struct core *core = ((struct target_core *)t)->core;
+	size_t n = core->n_threads;
+	int32_t *tids = calloc(n + 1, sizeof(*tids));
 
-	for (uint32_t i = 0; i < core->n_threads; i++) {
-		const struct target_thread thread = {.tid = core->threads[i]};
+	if (tids == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		tids[i] = core->threads[i];
+	qsort(tids, n, sizeof(*tids), compare_tids);
+	for (size_t i = 0; i < n; i++) {
+		const struct target_thread thread = {.tid = tids[i]};
 
 		if (!fn(&thread, arg))
 			break;
 	}
+	free(tids);
 	return 0;
 }
 
@@ -175,6 +185,13 @@ static void core_target_close(struct target *t)
 	image_close(tc->image);
 	core_close(tc->core);
 	free(tc);
+}
+
+static int compare_tids(const void *a, const void *b)
+{
+	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+	return (x > y) - (x < y);
 }
 
 static int open_core(struct target_core *tc, const char *path, struct why *why)

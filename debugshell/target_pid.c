@@ -11,6 +11,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ static int pid_denied(const struct target_pid *tp, struct why *why);
 static int pid_open_file(pid_t pid, const char *file);
 static bool pid_parse_map(char *line, struct target_map *ret);
 static int pid_read_stat(const char *path, char *x_state, char name[16]);
+static uint64_t pid_read_ran(pid_t pid, int32_t tid);
 static long pid_read_number(const char *path, long otherwise);
 
 static const struct target_ops pid_ops = {
@@ -135,11 +137,29 @@ static int pid_threads(struct target *t, bool (*fn)(const struct target_thread *
 		snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)tp->pid, thread.tid);
 		if (pid_read_stat(path, &thread.state, thread.name) != 0)
 			continue;
+		thread.ran_ns = pid_read_ran(tp->pid, thread.tid);
 		if (!fn(&thread, arg))
 			break;
 	}
 	closedir(dir);
 	return 0;
+}
+
+// 0: the kernel was built without schedstat, or the thread has ended.
+static uint64_t pid_read_ran(pid_t pid, int32_t tid)
+{
+	char path[64];
+	uint64_t ran = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, tid);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%" SCNu64, &ran) != 1)
+		ran = 0;
+	fclose(file);
+	return ran;
 }
 
 static int pid_maps(struct target *t, bool (*fn)(const struct target_map *, void *), void *arg)

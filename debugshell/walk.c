@@ -2,11 +2,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "ports/vnic_types.h"
 #include "switch/proc_types.h"
@@ -43,11 +45,14 @@ static uint64_t mix_proc(struct shell *sh, uint64_t hash, tgt_addr addr);
 static uint64_t mix(uint64_t hash, uint64_t value);
 static void read_ports(struct shell *sh, struct walk_vswitch *v);
 static void drop_twice(struct shell *sh, struct walk_vswitch *v);
+static void list_trouble(struct shell *sh, tgt_addr addr, const char *divider, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 static int find_vswitch(struct shell *sh, const char *word, tgt_addr *ret);
 static int find_vport(struct shell *sh, const char *word, tgt_addr *ret);
 static int find_proc(struct shell *sh, const char *word, tgt_addr *ret);
 static int find_by_name(struct shell *sh, enum object_type type, const char *word, tgt_addr *ret);
 static int match_port(struct shell *sh, const struct walk_vswitch *sw, tgt_addr addr, void *arg);
+static void add_stats(struct vport_stats *sum, const struct vport_stats *one);
 static bool parse_hex(const char *word, unsigned least, tgt_addr *ret);
 
 int walk_object(struct shell *sh, tgt_addr addr, enum object_type type, void *obj, struct why *why)
@@ -174,10 +179,10 @@ void walk_trouble(struct shell *sh, const char *indent, const char *title, tgt_a
 		  const struct why *why)
 {
 	if (sh->runs && walk_generation(sh) != sh->generation) {
-		printf("%s%s  %016lx  [Gone while it was looked for]\n", indent, title, addr.v);
+		print_note(indent, "%s  %016lx  [Gone while it was looked for]", title, addr.v);
 		return;
 	}
-	printf("%s%s  %016lx  *** %s ***\n", indent, title, addr.v, why->text);
+	print_trouble(indent, title, addr, why);
 	sh->troubles++;
 }
 
@@ -222,33 +227,33 @@ int walk_stats(struct shell *sh, const struct vport *port, struct vport_stats *s
 	tgt_addr addr = tgt_ptr(port->stats);
 	const struct type_map *map;
 	struct vport_stats one;
+	char *blocks;
+	size_t size;
 	int err;
 
 	memset(sum, 0, sizeof(*sum));
 	err = shell_map(sh, "vport_stats", sizeof(one), &map, why);
 	if (err != 0)
 		return err;
-	if (port->n_stats > WALK_STATS_MAX)
+	size = (size_t)port->n_stats * map->from_size;
+	if (port->n_stats > WALK_STATS_MAX || size > TYPE_SIZE_MAX)
 		return why_set(why, -EINVAL,
 			       "the port counts %u blocks of counters, which is "
 			       "more than can be",
 			       port->n_stats);
-	for (uint32_t i = 0; i < port->n_stats; i++) {
-		err = type_read(sh->target, map, tgt_add(addr, (uint64_t)i * map->from_size), &one);
-		if (err != 0)
-			return why_set(why, err, "the counters at %016lx cannot be read: %s",
-				       addr.v, tgt_strerror(sh->target, err));
-		sum->rx_frames += one.rx_frames;
-		sum->rx_bytes += one.rx_bytes;
-		sum->tx_frames += one.tx_frames;
-		sum->tx_bytes += one.tx_bytes;
-		sum->rx_flooded += one.rx_flooded;
-		sum->tx_completed += one.tx_completed;
-		for (unsigned d = 0; d < DROP_DIRECTIONS; d++)
-			for (unsigned r = 0; r < DROP_COUNT; r++)
-				sum->drops[d][r] += one.drops[d][r];
+	blocks = malloc(size + 1);
+	if (blocks == NULL)
+		return why_set(why, -ENOMEM, "out of memory");
+	err = tgt_read(sh->target, addr, blocks, size);
+	if (err != 0)
+		why_set(why, err, "the counters at %016lx cannot be read: %s", addr.v,
+			tgt_strerror(sh->target, err));
+	for (uint32_t i = 0; err == 0 && i < port->n_stats; i++) {
+		type_convert(map, blocks + (size_t)i * map->from_size, &one);
+		add_stats(sum, &one);
 	}
-	return 0;
+	free(blocks);
+	return err;
 }
 
 int walk_field(struct shell *sh, const char *name, const char *field, size_t own, uint32_t *ret,
@@ -345,20 +350,15 @@ static void read_ports(struct shell *sh, struct walk_vswitch *v)
 
 	v->n_ports = 0;
 	if (n > max) {
-		fprintf(stderr, "vswsh: VSWITCH %016lx counts %u ports; only %u are looked at\n",
-			v->addr.v, n, max);
-		sh->troubles++;
+		list_trouble(sh, v->addr, "", "counts %u ports; only %u are looked at", n, max);
 		n = max;
 	}
 	if (n == 0)
 		return;
 	err = tgt_read(sh->target, list, v->ports, n * sizeof(v->ports[0]));
 	if (err != 0) {
-		fprintf(stderr,
-			"vswsh: VSWITCH %016lx: its list of ports at %016lx cannot be "
-			"read: %s\n",
-			v->addr.v, list.v, tgt_strerror(sh->target, err));
-		sh->troubles++;
+		list_trouble(sh, v->addr, ":", "its list of ports at %016lx cannot be read: %s",
+			     list.v, tgt_strerror(sh->target, err));
 		return;
 	}
 	v->n_ports = n;
@@ -380,12 +380,24 @@ static void drop_twice(struct shell *sh, struct walk_vswitch *v)
 		if (before == kept || list[i].v == 0)
 			list[kept++] = list[i];
 	}
-	if (kept < v->n_ports && !sh->runs) {
-		fprintf(stderr, "vswsh: VSWITCH %016lx lists %u ports more than once\n", v->addr.v,
-			v->n_ports - kept);
-		sh->troubles++;
-	}
+	if (kept < v->n_ports && !sh->runs)
+		list_trouble(sh, v->addr, "", "lists %u ports more than once", v->n_ports - kept);
 	v->n_ports = kept;
+}
+
+// Said on stderr, for what is printed has no place for it; JSON has.
+static void list_trouble(struct shell *sh, tgt_addr addr, const char *divider, const char *fmt, ...)
+{
+	struct why why;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why.text, sizeof(why.text), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "vswsh: VSWITCH %016lx%s %s\n", addr.v, divider, why.text);
+	if (print_is_json())
+		print_trouble("", "VSWITCH", addr, &why);
+	sh->troubles++;
 }
 
 static int find_by_name(struct shell *sh, enum object_type type, const char *word, tgt_addr *ret)
@@ -477,6 +489,19 @@ static int find_proc(struct shell *sh, const char *word, tgt_addr *ret)
 		return -ENOENT;
 	*ret = tgt_ptr(sh->root->procs[number]);
 	return 0;
+}
+
+static void add_stats(struct vport_stats *sum, const struct vport_stats *one)
+{
+	sum->rx_frames += one->rx_frames;
+	sum->rx_bytes += one->rx_bytes;
+	sum->tx_frames += one->tx_frames;
+	sum->tx_bytes += one->tx_bytes;
+	sum->rx_flooded += one->rx_flooded;
+	sum->tx_completed += one->tx_completed;
+	for (unsigned d = 0; d < DROP_DIRECTIONS; d++)
+		for (unsigned r = 0; r < DROP_COUNT; r++)
+			sum->drops[d][r] += one->drops[d][r];
 }
 
 // Hex digits and nothing else, at least 'least' of them; one ` may stand before the last eight.

@@ -77,8 +77,8 @@ _vswsh() {
 	-r) mapfile -t COMPREPLY < <(compgen -d -- "${COMP_WORDS[COMP_CWORD]}") ;;
 	-z | -y) mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}") ;;
 	dump) mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}") ;;
-	*) _vswctl_complete "-r -p -z -y help vswitch vport vnic vnbl proc where ring fdb drops
-		vmq qosline extension miniport mopen lm lmi dt dump" ;;
+	*) _vswctl_complete "-j -r -p -z -y help vswitch vport vnic vnbl proc where ring fdb drops
+		vmq qosline extension miniport mopen lm lmi dt dump top" ;;
 	esac
 }
 

@@ -56,6 +56,46 @@ complete() {
 	grep -qE '^    02-00-00-00-00-01 .* vm1$' "$T/out" || fail "$* does not show the station"
 }
 
+# standing TARGET...: what was going on, of which a process that runs tells something else each time.
+standing() {
+	local command address
+	for command in where "where 0" ring "ring vm1" "ring vm2" vnbl "vnbl 0" vmq qosline extension; do
+		echo "> $command"
+		# shellcheck disable=SC2086 # words
+		timeout 20 "$vswsh" "$@" $command || return 1
+	done 2>&1
+	for command in where ring "vnbl -x"; do
+		for address in $("$vswsh" "$@" "${command% -x}" | awk '/^ *(PROC|RING|VNBL) / { print $2 }'); do
+			echo "> $command $address"
+			# shellcheck disable=SC2086 # words
+			timeout 20 "$vswsh" "$@" $command "$address" || return 1
+		done
+	done 2>&1
+}
+
+# halt: stops it; what it shows then is what its cores have to show.
+halt() {
+	local command
+	kill -STOP "$pid"
+	until_true 5 stands "$pid" || fail "it does not stop"
+	complete -p "$pid"
+	cp "$T/out" "$T/stopped"
+	standing -p "$pid" >"$T/standing" || fail "it does not show all: $(tail -n 20 "$T/standing")"
+	(($(grep -c '^RING ' "$T/standing") == 12)) || fail "there are no rings: $(cat "$T/standing")"
+	for command in $("$vswsh" -p "$pid" help | sed -n 's/^  !\([a-z]*\.\)*\([a-z]*\) .*/\2/p'); do
+		grep -qE "^> $command( |\$)" "$T/stopped" "$T/standing" || [[ $command == @(top|dump) ]] ||
+			fail "$command is not among what is compared"
+	done
+}
+
+# same CORE: it shows what the process showed that was stopped, to the byte.
+same() {
+	complete -z "$1"
+	diff "$T/stopped" "$T/out" || fail "$1 shows something else"
+	standing -z "$1" >"$T/out" || fail "$1 does not show all: $(tail -n 20 "$T/out")"
+	diff "$T/standing" "$T/out" || fail "$1 shows something else to stand there"
+}
+
 # private CORE: it holds what is the switch's, and nothing of what is a VM's.
 private() {
 	LC_ALL=C grep -qaF "$marker" "$1" || fail "$1 does not even hold the name of a port"
@@ -89,6 +129,7 @@ by_debugger() {
 	mv "$T/gcore.$pid" "$T/debugger.core"
 }
 
+trap 'status=$?; kill -CONT "${pid:-}" 2>/dev/null || :; on_exit $status' EXIT # it is asked there
 start
 source "$(dirname "$0")/hang.sh"
 ctl switch add s internal >/dev/null
@@ -101,13 +142,9 @@ mapped_text || fail "the text is not in the memory of the VMs"
 complete -p "$pid"
 
 # Stopped: its core is the same to the byte.
-kill -STOP "$pid"
-until_true 5 stands "$pid" || fail "it does not stop"
-complete -p "$pid"
-cp "$T/out" "$T/stopped"
+halt
 by_debugger
-complete -z "$T/debugger.core"
-diff "$T/stopped" "$T/out" || fail "the core of a stopped process is another text"
+same "$T/debugger.core"
 private "$T/debugger.core"
 rm "$T/debugger.core"
 kill -CONT "$pid"
@@ -158,11 +195,22 @@ no_traffic
 start
 traffic
 tid=$("$vswsh" -p "$pid" proc 0 | sed -n 's/^    Thread  *\([0-9]*\).*/\1/p')
-hang proc0
+hang_at vring_tx "\$rdx > 0"
 until_true 5 loops "$tid" || fail "the proc does not hang"
 complete -p "$pid"
 grep -q "^    Thread  *$tid (R)$" "$T/out" || fail "the proc's state is not shown"
-stop KILL
+halt
+grep -q '^VNBL ' "$T/standing" || fail "the frames in its hands are not shown: $(cat "$T/standing")"
+by_debugger
+same "$T/debugger.core"
+rm "$T/debugger.core"
+if kernel_cores; then
+	kill -SEGV "$pid"
+	stop CONT
+	same "$(find "$STATE/cores" -type f | head -n 1)"
+else
+	stop KILL
+fi
 no_traffic
 rm -rf "$STATE/cores"
 finish

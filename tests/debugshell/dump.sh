@@ -16,6 +16,7 @@ everything() {
 	for command in vswitch vport vnic proc fdb drops miniport mopen lm lmi "lmi libc" \
 		"vswitch ext" "vswitch int" "vswitch priv" "vport ext:internal" "vport vm3" \
 		"vnic ext:internal" "vnic ext:external" "vnic vm3" "proc 0" "fdb ext" "drops ext" \
+		where "where 0" ring "ring vm3" vnbl "vnbl 0" vmq qosline extension \
 		"dt -r vswitch ext" "dt -r vport vm3" "dt -r1 vhost vm3" "dt proc 0" \
 		"dt -r vsw_root $root" "dt *"; do
 		echo "> $command"
@@ -24,10 +25,12 @@ everything() {
 	done 2>&1
 }
 
-# What a guest wrote is not in a dump: the two indices of a ring that are in its memory.
+# What a guest wrote is not in a dump: a ring's indexes that are in its memory, and frames.
 without_guest() {
 	sed -E 's/^(    Available +guest at )([0-9]+|\[not in the dump\]),/\1GUEST,/
-		s/^(    Used +in memory )([0-9]+|\[not in the dump\]),/\1GUEST,/'
+		s/^(    Used +in memory )([0-9]+|\[not in the dump\]),/\1GUEST,/
+		s/^(RING .* the guest +[0-9]+) +(\[Not there\]|\S+) +(\[Not there\]|\S+) +/\1 GUEST /
+		s/^( *VNBL .*) (\[Not there\]|Ethernet.*)$/\1 FRAME/'
 }
 
 # same_as_stopped FILE
@@ -55,6 +58,19 @@ done
 same_as_stopped small
 "$VSWSH" -z small vnic vm3 2>/dev/null | grep -q 'guest at \[not in the dump\], seen 299' ||
 	fail "what a dump lacks is not told"
+for command in ring vnbl; do
+	address=$("$VSWSH" -z small $command 2>/dev/null | awk '/^(RING|VNBL) / { print $2; exit }')
+	"$VSWSH" -z small $command "$address" 2>/dev/null | grep -q 'not in the dump\]$' ||
+		fail "what a dump lacks of a $command is not told"
+done
+"$VSWSH" -z small -j dump in_json >"$dir/json" || fail "a dump that tells of itself in JSON"
+is .file in_json
+is .size "$(stat -c %s in_json)"
+is '.memory.pieces > 10' true
+is .torn null
+same_as_stopped in_json
+json -z small dump in_json
+is .error "in_json exists, and is not overwritten"
 readelf -hW small | grep -q 'Type:  *CORE' || fail "it is no core"
 readelf -nW small 2>/dev/null | grep -q '^  VSW ' || fail "the own note is missing"
 for suffix in gz zst lz4; do

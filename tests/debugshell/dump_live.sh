@@ -90,7 +90,8 @@ everything() {
 	local words port
 	{
 		printf '%s\n' vswitch vport vnic proc fdb drops miniport mopen lm lmi "vswitch s" \
-			"fdb s" "drops s" "proc 0" "dt proc 0" "dt -r vswitch s" "dt vhost vm0"
+			"fdb s" "drops s" "proc 0" "dt proc 0" "dt -r vswitch s" "dt vhost vm0" \
+			where "where 0" ring "ring vm0" vnbl "vnbl 0" vmq qosline extension
 		for port in capture s:internal {tap,vm}{0..8}; do
 			printf '%s\n' "vport $port" "vnic $port" "drops $port" "dt -r vport $port" \
 				"dt -r vnic $port"
@@ -101,7 +102,9 @@ everything() {
 		# shellcheck disable=SC2086 # words
 		"$vswsh" "$@" $words 2>&1 || echo "result $?"
 	done <"$T/words" | sed -E 's/^(    Available +guest at )([0-9]+|\[not in the dump\]),/\1GUEST,/
-		s/^(    Used +in memory )([0-9]+|\[not in the dump\]),/\1GUEST,/'
+		s/^(    Used +in memory )([0-9]+|\[not in the dump\]),/\1GUEST,/
+		s/^(RING .* the guest +[0-9]+) +(\[Not there\]|\S+) +(\[Not there\]|\S+) +/\1 GUEST /
+		s/^( *VNBL .*) (\[Not there\]|Ethernet.*)$/\1 FRAME/'
 }
 everything -p "$pid" >"$T/stopped"
 ! grep -E '^result|\*\*\*' "$T/stopped" || fail "the process shows damage"

@@ -42,6 +42,21 @@ while read -r address; do
 	grep -q "$address" "$dir/shown" || fail "$address shows something else"
 done <"$dir/addresses"
 
+# In JSON there are values for programs.
+json -p "$fake" vnic vm3
+is '.objects[0].state | [.kind.name, .state.number, .mtu, .since_unix_s] | join(" ")' "vhost 3 1500 1401968757"
+is '.objects[0].vhost | [.peer.process, .connections.taken, .negotiated_names[0]] | join(" ")' "4711 2 VERSION_1"
+is '.objects[0].ring_0_to_the_guest | [.available.guest, .attached, .mergeable] | join(" ")' "300 1 true"
+is '.objects[0].ring_1_from_the_guest.state | [.name, .detail] | join(" ")' "stopped 65535"
+json -p "$fake" vnic
+is '[.rows[] | .kind + " " + .path] | join(", ")' "tap vsw-ext, packet eth1, vhost /run/vsw/vm3.sock"
+json -p "$fake" fdb ext
+is '.objects[0] | [.n_stations, .max_stations, .ageing.seconds, .counters.moved] | join(" ")' "3 64 300 0"
+is '[.objects[0].stations[] | [.type, .vlan, .age_s, .slot, .name] | map(tostring) | join(" ")] | join(", ")' \
+	"Learned 0 0 2 ext:external, Static 7 null 1 ext:internal, Static 7 null 77 null"
+json -p "$fake" mopen "$(jq -r .rows[0].address <("$VSWSH" -j -p "$fake" mopen 2>/dev/null))"
+is .objects[0].state.protocol.name VmsExtPtStateRunning
+
 # The process is not asked. Its core is the same to the byte.
 halt "$fake"
 switches -p "$fake" 2>&1 | without_note | same vswitch.out

@@ -231,6 +231,51 @@ static void make_burst(struct proc *proc)
 	v->dst_slot = VNBL_DST_FLOOD;
 }
 
+// A frame that 'proc' dropped at a port.
+static struct droplog_record *add_drop(struct proc *proc, const struct vport *at,
+				       enum drop_direction direction, enum drop_reason reason,
+				       const void *bytes, uint16_t size, uint16_t frame_size)
+{
+	uint64_t n = ++proc->drops.n;
+	struct droplog_record *r = &proc->drops.records[n - 1];
+
+	*r = (struct droplog_record){.number = n,
+				     .at = at,
+				     .at_id = at->id,
+				     .src_port = proc->port,
+				     .src_port_id = proc->port->id,
+				     .direction = (uint8_t)direction,
+				     .reason = (uint8_t)reason,
+				     .frame_size = frame_size,
+				     .safe_size = size,
+				     .n_bytes = size};
+	memcpy(proc->drops.bytes[n - 1], bytes, size);
+	return r;
+}
+
+// The last one was dropped at a port that is gone; another one is where it was.
+static void make_drops(struct proc *proc, struct vswitch *sw)
+{
+	static const uint8_t lldp[60] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e, 0x00,
+					 0x15, 0x5d, 0x00, 0x00, 0x01, 0x88, 0xcc};
+	static const uint8_t udp[128] = {
+		0x00, 0x15, 0x5d, 0x00, 0x01, 0x02, 0x00, 0x15, 0x5d, 0x00, 0x00, 0x01, 0x08, 0x00,
+		0x45, 0x00, 0x05, 0xce, 0x12, 0x34, 0x00, 0x00, 0x40, 0x11, 0x00, 0x00, 0xc0, 0xa8,
+		0x00, 0x01, 0xc0, 0xa8, 0x00, 0x02, 0x30, 0x39, 0x00, 0x35, 0x05, 0xba, 0x00, 0x00};
+	struct droplog_record *r;
+
+	add_drop(proc, proc->port, DROP_IN, DROP_BridgeReserved, lldp, sizeof(lldp), sizeof(lldp))
+		->flags = VNBL_DATA_SAFE | VNBL_DROPPED;
+	r = add_drop(proc, sw->ports[2], DROP_OUT, DROP_Resources, udp, sizeof(udp), 1500);
+	r->flags = VNBL_HAS_TAG;
+	r->vlan_tci = 7;
+	r->vlan_tpid = 0x8100;
+	r->n_pieces = 1;
+	r = add_drop(proc, sw->ports[3], DROP_OUT, DROP_NotReady, udp, 42, 42);
+	r->at_id = 9;
+	r->src_port = NULL;
+}
+
 static void make_proc(struct vswitch *sw)
 {
 	struct proc_conf *conf = fake_memory(sizeof(*conf) + 2 * sizeof(conf->rxqs[0]), "conf");
@@ -244,6 +289,7 @@ static void make_proc(struct vswitch *sw)
 	proc->port = sw->ports[1];
 	proc->core = 1;
 	make_burst(proc);
+	make_drops(proc, sw);
 	proc->loops = 1000;
 	proc->frames = 42;
 	snprintf(proc->copy_name, sizeof(proc->copy_name), "avx2");
@@ -306,6 +352,10 @@ void fake_damage(void)
 	ext->mopen = NULL;
 	atomic_load(&ext->fdb)->n_buckets = 1U << 31;
 	atomic_load(&vsw_root.procs[0]->conf)->n_rxqs = 1U << 20;
+	vsw_root.procs[0]->drops.n = 5;
+	vsw_root.procs[0]->drops.records[0].n_bytes = 200;
+	vsw_root.procs[0]->drops.records[1].reason = 99;
+	vsw_root.procs[0]->drops.records[3].number = 12345;
 	internal->n_ports = UINT32_MAX;
 	private->ports = (struct vport **)(uintptr_t)0x20;
 	private->obj.changes = 1;
@@ -339,5 +389,6 @@ void fake_clock(void)
 	proc->stage_tsc = start + 90 * second;
 	proc->last_frame_tsc = start + 100 * second;
 	proc->busy_tsc = 25 * second;
+	proc->drops.records[0].tsc = start + 98 * second;
 	add_station(fdb, 7, 0, 0x0301005d1500, 0, 1, 0, 40);
 }

@@ -23,3 +23,11 @@ loops() {
 	(($(ticks "$1") > before))
 }
 ticks() { awk '{ print $14 + $15 }' "/proc/$pid/task/$1/stat"; }
+
+# hang_at FUNCTION CONDITION: makes the thread that calls it next with registers that fulfil the
+# condition stay at its first instruction, for good.
+hang_at() {
+	timeout 60 gdb -p "$pid" -batch -ex "break *$1 if $2" -ex continue -ex delete \
+		-ex "set var *(short *)\$pc = (short)0xfeeb" >"$T/gdb.log" 2>&1 || fail "gdb: $(cat "$T/gdb.log")"
+	grep -q 'hit Breakpoint' "$T/gdb.log" || fail "nothing comes to $1: $(cat "$T/gdb.log")"
+}

@@ -74,7 +74,7 @@ done
 # Every command, on everything that objects can say of each other and of themselves.
 for kind in huge_counts largest_counts in_circles wild_pointers; do
 	for command in vswitch "vswitch ext" vport "vport vm3" vnic "vnic vm3" proc "proc 0" fdb "fdb ext" \
-		drops "drops ext" miniport mopen; do
+		drops "drops ext" miniport mopen vnbl "vnbl vm3"; do
 		"$MAKE" $kind >$kind
 		result=0
 		# shellcheck disable=SC2086

@@ -60,6 +60,17 @@ rows where | grep -qE '^PROC .* (\[Not told\]|idle|asleep) ' || fail "stopped: $
 rows where | grep -q 'Judged by  *its breadcrumbs' || fail "stopped: $(rows where)"
 kill -CONT "$pid"
 
+# When something else has its core, it is starved, and not taken for stuck.
+core=$(rows proc 0 | sed -n 's/^    Core  *\([0-9]*\).*/\1/p')
+if (($(nproc) >= 2)) && chrt -f 50 true 2>/dev/null; then
+	chrt -f 50 taskset -c "$core" timeout 10 sh -c 'while :; do :; done' &
+	hog=$!
+	disown
+	until_true 5 is starved || fail "it has no core, but: $(rows where)"
+	kill "$hog"
+	until_true 10 is running || fail "it has its core again, but: $(rows where)"
+fi
+
 # Its proc hangs.
 tid=$(rows proc 0 | sed -n 's/^    Thread  *\([0-9]*\).*/\1/p')
 hang proc0

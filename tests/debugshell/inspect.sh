@@ -6,13 +6,13 @@
 # look TARGET...: what is the same whether it runs or not.
 look() {
 	local command address
-	for command in ring "ring vm3" vnbl "vnbl 0" vmq qosline extension "help ring" "vmq 1"; do
+	for command in ring "ring vm3" vnbl "vnbl 0" "vnbl vm3" "vnbl ext:external" vmq qosline extension "help ring" "vmq 1"; do
 		echo "> $command"
 		# shellcheck disable=SC2086 # words
 		"$VSWSH" "$@" $command || echo "result $?"
 	done 2>&1 | without_note
 	for command in ring "vnbl -x"; do
-		for address in $("$VSWSH" "$@" "${command% -x}" 2>/dev/null | awk '/^(RING|VNBL) / { print $2 }'); do
+		for address in $("$VSWSH" "$@" "${command% -x}" 2>/dev/null | awk '/^ *(RING|VNBL) / { print $2 }'); do
 			echo "> $command $address"
 			# shellcheck disable=SC2086 # words
 			"$VSWSH" "$@" $command "$address" 2>&1 | without_note
@@ -20,16 +20,16 @@ look() {
 	done
 }
 
-# where TARGET...: without what differs between a process and its core: the states of threads.
+# where TARGET...: with PID for the process, whose number is not of one width.
 where() {
 	local command
 	for command in where "where 0"; do
 		echo "> $command"
 		# shellcheck disable=SC2086 # words
-		"$VSWSH" "$@" $command 2>&1 | without_note | sed "s/\\b$fake\\b/PID/g; s/^\\(    Main thread *PID\\) ([RS])/\\1/"
+		"$VSWSH" "$@" $command 2>&1 | without_note | sed "s/\\b$fake\\b/PID/g
+			s/^\\(    Main thread *PID\\) ([RS])/\\1/; /^    PID /{s/  */ /g; s/^/   /}"
 	done
 }
-without_threads() { sed '/^THREADS$/,/^BROKEN/d'; }
 
 fake "$FAKE" healthy
 look -p "$fake" | same inspect.out
@@ -49,13 +49,50 @@ for command in ring vnbl; do
 	grep -q "^vswsh: $wrong is no " "$dir/stderr" || fail "$command: $(cat "$dir/stderr")"
 done
 
+# In JSON there are values for programs: where to look next at a proc that is stuck,
+json -p "$fake" where
+is '.rows[0] | [.state, .stage, .frames, .tid] | join(" ")' "stuck egress 2 0"
+is .more_information.frames_of_proc_0 "$(jq -r .rows[0].address "$dir/json")"
+is '.broken_rings | map(.name) | join(" ")' vm3
+json -p "$fake" where 0
+is '.objects[0] | [.stage.number, .thread.core, .serves.burst.bytes] | join(" ")' "7 1 1556"
+json -p "$fake" vmq
+is '[.vmqs, .nics, .queues, .queues_without_proc] | join(" ")' "0 3 3 0"
+
+# and what is suspicious about a ring.
+json -p "$fake" ring
+is '[.rows[] | [.number, .size, .waiting, .outstanding, .state, .broken] | map(tostring) | join(" ")] |
+	join(", ")' "0 256 10 256 attached false, 1 0 null null stopped true"
+rings=$(jq -r '.rows[].address' "$dir/json")
+cp "$dir/json" "$dir/list"
+for address in $rings; do
+	json -p "$fake" ring "$address"
+	# It is called what the list calls it.
+	is '.objects[0] | [.number, .direction, .name, .broken, .state.name, .state.reason, .use.name] | tostring' \
+		"$(jq "(.rows[] | select(.address == \"$address\")) |
+			[.number, .direction, .name, .broken, .state, .reason, .use] | tostring" "$dir/list" -r)"
+	is .objects[0].more_information.struct "$address"
+	is .objects[0].name vm3
+done
+is '.objects[0].state | [.name, .reason, .detail] | join("; ")' \
+	"stopped; descriptor number is out of range; 65535"
+json -p "$fake" ring "${rings%%$'\n'*}"
+is '.objects[0].indexes | [.available.guest, .available.taken, .waiting, .in_hand] | join(" ")' \
+	"300 290 10 245"
+is '.objects[0] | [.suspicious, .chains_not_shown, (.outstanding_chains | length)] | join(" ")' "9 195 65"
+is '.objects[0].outstanding_chains | [.[] | select(.wrong)] | length' 9
+is '.objects[0].outstanding_chains[] | select(.wrong == "head out of range") |
+	[.slot, .head, .guest_address] | map(tostring) | join(" ")' "45 999 null"
+json -p "$fake" ring nothing
+is .error "there is no vnic 'nothing'; vnic without argument lists them"
+
 halt "$fake"
 look -p "$fake" | same inspect.out
-where -p "$fake" | without_threads | same where_stopped.out
+where -p "$fake" | same where_stopped.out
 cores_of "$fake"
 for core in "${cores[@]}"; do
 	look -z "$core" | same inspect.out
-	where -z "$core" | without_threads | same where_stopped.out
+	where -z "$core" | same where_stopped.out
 done
 
 # The time that a stopped one was stuck for is not known, but what its breadcrumbs say is.
@@ -63,6 +100,10 @@ fake "$FAKE" clock
 halt "$fake"
 "$VSWSH" -p "$fake" where 2>/dev/null | grep -qE '^PROC .* \[Not told\] +egress +0 us ' ||
 	fail "the breadcrumbs of a stopped proc: $("$VSWSH" -p "$fake" where 2>&1)"
+
+# Ages count to the moment at which it stopped.
+"$VSWSH" -p "$fake" vnbl 2>/dev/null | grep -qE '^    VNBL .* 1 +2\.0 s +60 .* BridgeReserved ' ||
+	fail "the age of a dropped frame: $("$VSWSH" -p "$fake" vnbl 2>&1)"
 
 # Damage is met without harm.
 fake "$FAKE" damaged
@@ -75,3 +116,10 @@ done
 ! "$VSWSH" -p "$fake" ring >"$dir/stdout" 2>/dev/null || fail "ring meets no damage"
 grep -q '^VPORT .* \*\*\* .* was a vport, which is destroyed \*\*\*$' "$dir/stdout" ||
 	fail "a damaged port is not told: $(cat "$dir/stdout")"
+! "$VSWSH" -p "$fake" vnbl >"$dir/stdout" 2>/dev/null || fail "vnbl meets no damage"
+for damage in "it is number 12345 in the place of 4" "it has 200 of 60 bytes, of 128 at most" \
+	"direction 1, reason 99"; do
+	grep -q "^    VNBL  [0-9a-f]*  \*\*\* [0-9a-f]* is damaged: $damage \*\*\*$" "$dir/stdout" ||
+		fail "no '$damage' in: $(cat "$dir/stdout")"
+done
+grep -q '^    VNBL .* 3 .* \[Gone\] .* NotReady ' "$dir/stdout" || fail "what is whole is not shown"

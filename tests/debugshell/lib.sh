@@ -98,6 +98,27 @@ cores_of() {
 	fi
 }
 
+# json TARGET... WORD...: the JSON of a command, which ends as its text does, on one line, and names
+# the same addresses. It is in $dir/json.
+json() {
+	local text=0 result=0
+
+	"$VSWSH" "$@" >"$dir/text" 2>/dev/null || text=$?
+	"$VSWSH" -j "$@" >"$dir/json" 2>/dev/null || result=$?
+	((result == text)) || fail "-j $* ends with $result, not with $text"
+	(($(wc -l <"$dir/json") == 1)) || fail "-j $* is not one line: $(cat "$dir/json")"
+	jq -e 'type == "object"' "$dir/json" >/dev/null || fail "-j $* is no JSON: $(cat "$dir/json")"
+	diff <(addresses_in "$dir/text") <(jq -c 'del(.command, .error)' "$dir/json" | addresses_in -) ||
+		fail "-j $* names other addresses"
+}
+
+addresses_in() { grep -owE '[0-9a-f]{16}' "$1" | grep -vxE '0+' | sort -u || :; }
+
+# is FILTER VALUE: what jq finds in the last JSON.
+is() {
+	[ "$(jq -r "$1" "$dir/json")" = "$2" ] || fail "$1 is not $2 but $(jq -c "$1" "$dir/json")"
+}
+
 # gone PID: waits until the process is no more.
 gone() {
 	for _ in $(seq 200); do

@@ -227,6 +227,8 @@ static void huge_counts(void)
 	the_table()->n_buckets = UINT32_MAX;
 	the_table()->buckets_bytes = UINT64_MAX;
 	the_conf()->n_rxqs = UINT32_MAX;
+	the_proc()->drops.n = UINT64_MAX;
+	the_proc()->drops.records[0].n_bytes = UINT16_MAX;
 }
 
 static void largest_counts(void)
@@ -266,6 +268,8 @@ static void wild_pointers(void)
 	the_port(5)->stats = (struct vport_stats *)wild[2];
 	the_switch(1)->fdb = (struct fdb *)wild[3];
 	the_proc()->conf = (struct proc_conf *)wild[0];
+	for (unsigned i = 0; i < 3; i++)
+		the_proc()->drops.records[i].at = (const void *)wild[i];
 	core.root->vswitches[2] = (struct vswitch *)wild[1];
 }
 

@@ -124,6 +124,46 @@ all_of -p "$fake" 2>/dev/null | grep -oE '!(dt|lmi|lm) [A-Za-z0-9_.*-]+( [0-9a-f
 "$VSWSH" -p "$fake" <"$dir/commands" >"$dir/stdout" 2>"$dir/stderr" || :
 grep -vE ' is no object: its magic is ' "$dir/stderr" && fail "a command that was printed is wrong"
 
+# In JSON there are values for programs.
+json -p "$fake" lm
+is '[.rows[] | select(.name == "fake_vswd" or .name == "libc") | .type_data] | join(" ")' \
+	'(type data loaded) (no type data)'
+is '.rows | length' $(($(wc -l <"$dir/lm") - 1))
+json -p "$fake" lmi
+is .buildid.build_id "$id"
+is .machine_type.number 62
+is .path "$FAKE"
+is .root "$root"
+json -p "$fake" dt "mini*"
+is '.rows[] | .name + " " + .kind + " " + .size' "miniport struct 0x170"
+json -p "$fake" dt vport_type
+is '.constants[1] | .name + .type + (.value | tostring)' VPORT_EXTERNAL1
+json -p "$fake" dt -r miniport "$miniport"
+is .address "$miniport"
+is '[.fields[].name] | join(" ")' "obj vswitch state pad"
+is '.fields[0].fields[] | select(.name == "name") | .value' ext
+is '.fields[0].fields[] | select(.name == "friendly_name") | .value' null
+is '.fields[0].fields[] | select(.name == "refs") | .value + 1' 2
+is '.fields[2] | [.offset, .value, .constant] | join(" ")' "0x168 3 VMS_EXT_MP_RUNNING"
+is '.fields[1].value' "$(address -p "$fake" "External Demo")"
+read -ra next < <(jq -r '.fields[1].command' "$dir/json")
+"$VSWSH" -p "$fake" "${next[@]}" >"$dir/stdout" || fail "${next[*]}"
+json -p "$fake" dt vhost.rings vm3
+is '[.array[] | .first] | length' "$(grep -c ' : struct vhost_ring ' "$dir/text")"
+json -p "$fake" dt vhost.rings[1] vm3
+is '.fields[] | select(.name == "breaks") | .value' 1
+json -p "$fake" dt frob
+is .error "this vswd's type data has no type 'frob'; dt lists them"
+json -p "$fake" dt miniport "$stats"
+is '.troubles[0].address' "$stats"
+for words in "dt *" "dt -r vhost vm3" "dt -r16 proc 0" "dt -r vport vm3" "lmi libc" "lm $miniport" \
+	"lmi nothing" "dt vport 0000000000000020"; do
+	set -f # patterns are for dt
+	# shellcheck disable=SC2086
+	json -p "$fake" $words
+	set +f
+done
+
 # Stopped, and cores of it.
 halt "$fake"
 types -p "$fake" | same types.out

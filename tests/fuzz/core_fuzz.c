@@ -1,5 +1,6 @@
-// Cores: the reader of the file, the root, and every command on what is found there. The input is
-// a list of changes to a small valid core, or, when it begins like an ELF file, a core itself.
+// Cores: the reader of the file, the root, and every command on what is found there, as text and as
+// JSON, which must be some. The input is a list of changes to a small valid core, or, when it
+// begins like an ELF file, a core itself.
 #include <assert.h>
 #include <elf.h>
 #include <stdbool.h>
@@ -10,6 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
+#include "debugshell/complete_find.h"
 #include "debugshell/shell.h"
 #include "debugshell/target.h"
 #include "ports/vhost_types.h"
@@ -98,6 +102,27 @@ static void change_all(const uint8_t *data, size_t size, bool undo)
 		done += change(data + done, size - done, undo);
 }
 
+// Prints one line, an object without a key that it has twice.
+static void run_json(struct shell *sh, int argc, char **argv)
+{
+	FILE *null = stdout;
+	char *text;
+	size_t size;
+	json_t *json;
+
+	stdout = open_memstream(&text, &size);
+	assert(stdout != NULL);
+	sh->json = true;
+	shell_run(sh, argc, argv);
+	fclose(stdout);
+	stdout = null;
+	assert(size > 0 && strchr(text, '\n') == text + size - 1);
+	json = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+	assert(json_is_object(json));
+	json_decref(json);
+	free(text);
+}
+
 static void run(struct shell *sh, const char *command, const char *argument)
 {
 	char words[2][32];
@@ -105,10 +130,12 @@ static void run(struct shell *sh, const char *command, const char *argument)
 
 	snprintf(words[0], sizeof(words[0]), "%s", command);
 	snprintf(words[1], sizeof(words[1]), "%s", argument != NULL ? argument : "");
+	sh->json = false;
 	shell_run(sh, argument != NULL ? 2 : 1, argv);
+	run_json(sh, argument != NULL ? 2 : 1, argv);
 }
 
-// A ring and a frame have no names, but the addresses that they always have.
+// Rings and frames have no names, but the addresses that they always have.
 static void look_at_parts(struct shell *sh)
 {
 	const struct vport *vm3 = vsw_root.vswitches[0]->ports[3];
@@ -124,6 +151,37 @@ static void look_at_parts(struct shell *sh)
 			 (const void *)&vsw_root.procs[0]->burst.frames[i]);
 		run(sh, "vnbl", word);
 	}
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(word, sizeof(word), "%p",
+			 (const void *)&vsw_root.procs[0]->drops.records[i]);
+		run(sh, "vnbl", word);
+	}
+}
+
+// Whatever the core is like, there is no word of it between the keys that are typed.
+static void complete(struct shell *sh)
+{
+	static const char *const lines[] = {"",          "00",       "vswitch E", "fdb ",
+					    "proc ",     "mopen ",   "ring 0x",   "lm ",
+					    "dt vport.", "dt vnic 0"};
+	FILE *null = stdout;
+	struct complete c;
+	char *text;
+	size_t size;
+
+	complete_find_prepare(sh);
+	stdout = open_memstream(&text, &size);
+	assert(stdout != NULL);
+	stderr = stdout;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		if (complete_init(&c, lines[i], strlen(lines[i])))
+			complete_find(sh, &c);
+		complete_free(&c);
+	}
+	fclose(stdout);
+	stdout = stderr = null;
+	assert(size == 0);
+	free(text);
 }
 
 static void look(int file)
@@ -150,6 +208,7 @@ static void look(int file)
 	for (size_t i = 0; i < sizeof(details) / sizeof(details[0]); i++)
 		run(sh, details[i][0], details[i][1]);
 	look_at_parts(sh);
+	complete(sh);
 	shell_close(sh);
 }
 

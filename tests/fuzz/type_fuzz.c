@@ -1,6 +1,6 @@
 // Type data of a target: the input is the BTF of "another build", whose structs are then looked
-// up, mapped onto ours and converted, shown by dt, and followed by a dump. Ours is made here, so
-// that any compiler can build this.
+// up, mapped onto ours and converted, shown by dt, as text and as JSON, which must be some, and
+// followed by a dump. Ours is made here, so that any compiler can build this.
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <bpf/btf.h>
+#include <jansson.h>
 
 #include "debugshell/dt.h"
 #include "debugshell/dump.h"
@@ -124,6 +125,26 @@ static int garbage_read(struct target *t, tgt_addr from, void *buf, size_t size)
 static const struct target_ops garbage_ops = {.read = garbage_read};
 static struct target garbage = {.ops = &garbage_ops};
 
+static void print_json(struct dt *dt)
+{
+	FILE *out = stdout;
+	char *text = NULL;
+	json_t *json;
+	size_t size;
+
+	stdout = open_memstream(&text, &size);
+	assert(stdout != NULL);
+	print_begin(true, "dt", "garbage");
+	dt_print(dt, false);
+	print_end(NULL);
+	fclose(stdout);
+	stdout = out;
+	json = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+	assert(json_is_object(json));
+	json_decref(json);
+	free(text);
+}
+
 // 'reads': of memory, before there is none any more; 0: the layout alone is shown.
 static void show(const struct dt_types *types, const char *name, const char *field, unsigned reads)
 {
@@ -135,7 +156,9 @@ static void show(const struct dt_types *types, const char *name, const char *fie
 		if (reads > 0)
 			dt.target = &garbage;
 		if (reads == 0 || dt_load(&dt, &why) == 0)
-			dt_print(&dt, "");
+			dt_print(&dt, false);
+		reads_left = reads;
+		print_json(&dt);
 	}
 	dt_free(&dt);
 }

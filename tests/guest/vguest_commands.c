@@ -10,11 +10,13 @@
 
 #include "tests/guest/vguest.h"
 
-#define LINE_SIZE 256u
+#define LINE_SIZE   256u
+#define SPOILT_HEAD 0xdeadu // no ring that GRING_MAX_SIZE allows has it
 
 static int next_line(struct vguest *v, char line[LINE_SIZE]);
 static bool run_command(struct vguest *v, const char *line);
 static int run_vmm_command(struct vguest *v, const char *word);
+static void spoil(struct vguest *v);
 static void clear(struct vguest *v);
 
 int vguest_interactive(struct vguest *v)
@@ -73,6 +75,8 @@ static bool run_command(struct vguest *v, const char *line)
 		vguest_linger(v, seconds);
 	} else if (strcmp(line, "clear") == 0) {
 		clear(v);
+	} else if (strcmp(line, "spoil") == 0) {
+		spoil(v);
 	} else if (strcmp(line, "counts") != 0) {
 		int ret = run_vmm_command(v, line);
 		if (ret < 0) {
@@ -114,6 +118,15 @@ static int run_vmm_command(struct vguest *v, const char *word)
 		return ret < 0 ? ret : guest_start(v->g);
 	}
 	return -EINVAL;
+}
+
+// What a driver with a bug does: one of the buffers that it has given to receive into has a
+// number that the ring does not have. The switch comes to it half a ring later.
+static void spoil(struct vguest *v)
+{
+	struct gring *r = &v->g->queues[0].ring;
+
+	r->avail->ring[(r->avail_idx + r->size / 2) & (r->size - 1)] = SPOILT_HEAD;
 }
 
 static void clear(struct vguest *v)

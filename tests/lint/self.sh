@@ -44,6 +44,8 @@ finds format qos/b.c 'int  b;\n'
 finds words switch/fdb.c 'void b(void)\n{\n\tfree(0);\n}\n'
 finds words switch/proc.c 'void b(void)\n{\n\tprintf("b");\n}\n'
 finds words ports/vring.c 'int b(void)\n{\n\treturn rte_vhost_get_ifname(0);\n}\n'
+finds words debugshell/cmd_b.c 'void b(void)\n{\n\tputchar(0);\n}\n'
+finds words debugshell/cmd_b.c 'void b(void)\n{\n\tfputs("b", stdout);\n}\n'
 finds words qos/b.c '// TO''DO\n'
 finds words qos/b.c '// /wo''rk/b\n'
 # shellcheck disable=SC2016 # meant as it stands

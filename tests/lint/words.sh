@@ -37,6 +37,12 @@ complain "what procs run neither waits, formats nor allocates" < <(
 complain "a proc calls no function of librte_vhost" < <(
 	[[ -z ${fast[*]} ]] || code "${fast[@]}" | grep -E 'rte_vhost_[a-z_]+[[:space:]]*\(' || :)
 
+# What commands print is text or JSON: print.h decides. The rest is said to who types.
+mapfile -t commands < <(find debugshell -name '*.c' | grep -vE '/(print.*|main|shell|edit)\.c$' || :)
+complain "commands print through print.h only" < <(
+	[[ -z ${commands[*]} ]] || code "${commands[@]}" |
+		grep -E '\b(v?printf|puts|putchar)[[:space:]]*\(|fprintf\(stdout|, stdout\)' || :)
+
 everything() {
 	sources '*'
 	existing lab README.md meson.build .ci/run

@@ -42,6 +42,7 @@ static struct target self = {.ops = &self_ops, .name = "this process"};
 static struct vsw_root root;
 static struct shell shell = {.target = &self};
 static char *printed;
+static bool in_json;
 
 static void open_types(const void *theirs, size_t size)
 {
@@ -77,7 +78,9 @@ static int dt(struct why *why, const char *fmt, ...)
 	printed = NULL;
 	stdout = open_memstream(&printed, &size);
 	assert_non_null(stdout);
+	print_begin(in_json, "", "");
 	err = cmd_dt(&shell, argc, argv, why);
+	print_end(NULL);
 	fclose(stdout);
 	stdout = out;
 	return err;
@@ -219,8 +222,9 @@ static void check_holes(const char *name, size_t size)
 	static const struct hole known[] = {
 		{"capture", 1, offsetof(struct capture, ring), CAPTURE_RING_SIZE},
 		{"conf_switch", 1, offsetof(struct conf_switch, retired_ids), CONF_PORT_IDS_BYTES},
+		{"droplog", 1, offsetof(struct droplog, bytes), DROPLOG_RECORDS * DROPLOG_BYTES},
 		{"packet", 1, offsetof(struct packet, arena), PACKET_ARENA_SIZE},
-		{"proc", VNBL_BURST_MAX, offsetof(struct proc, burst.frames[0].room),
+		{"proc", VNBL_BURST_MAX + 1, offsetof(struct proc, burst.frames[0].room),
 		 VNBL_HEADROOM + VNBL_SAFE_MAX},
 		{"replay", 1, offsetof(struct replay, ring), REPLAY_RING_SIZE + REPLAY_ARENA_SIZE},
 		{"tap", 1, offsetof(struct tap, arena), TAP_ARENA_SIZE},
@@ -433,6 +437,45 @@ static void values_have_the_form_of_the_model(void **state)
 	shows("   +0x00c text             : [8] \"a.b\"\n");
 }
 
+// Numbers are numbers by their type, structs have their fields in them.
+static void json_has_the_same(void **state)
+{
+	static uint8_t memory[64] = {0xfb, 0xff, 'x', 1, 3, 0, 0, 0, 0x35, 0x0a, 0, 0, 'a', '"'};
+	char name[17];
+
+	open_everything();
+	snprintf(name, sizeof(name), "%016lx", (uintptr_t)memory);
+	in_json = true;
+	assert_int_equal(dt(NULL, "dt -r1 all %s", name), 0);
+	shows("\"type\": \"all\", \"address\": \"");
+	shows("\"elements\": 13, \"size\": \"0x40\", \"fields\": [{\"offset\": \"0x000\", "
+	      "\"name\": \"number\", \"type\": \"short\", \"value\": -5}, ");
+	shows("\"type\": \"char\", \"value\": \"0n120 'x'\"}");
+	shows("\"type\": \"bool\", \"value\": \"true\"}");
+	shows("\"type\": \"enum color\", \"value\": 3, \"constant\": \"BLUE\"}");
+	shows("\"name\": \"low\", \"type\": \"u32\", \"bit\": 0, \"bits\": 3, \"value\": 5}");
+	shows("\"type\": \"[8] char\", \"value\": \"a\\\"\"}");
+	shows("\"type\": \"[2] [3] u8\", \"value\": \"all 0x0\"}");
+	shows("\"type\": \"[2] struct part\", \"command\": \"!dt all.parts ");
+	shows("\"array\": [{\"index\": 0, \"fields\": [{\"offset\": \"0x01a\", \"name\": \"a\", "
+	      "\"type\": \"u8\", \"value\": 0}, ");
+	shows("}]}, {\"index\": 1, \"fields\": [{\"offset\": \"0x01d\", ");
+	shows("\"type\": \"void *\", \"value\": null}, {\"offset\": \"0x028\", ");
+	memory[4] = 2;
+	assert_int_equal(dt(NULL, "dt all.color %s", name), 0);
+	shows("\"value\": 2, \"constant\": null}]}\n");
+	assert_int_equal(dt(NULL, "dt all.grid[1] %s", name), 0);
+	shows("\"array\": [{\"offset\": \"0x017\", \"first\": 0, \"last\": 2, \"type\": \"u8\", "
+	      "\"value\": 0}]}\n");
+	assert_int_equal(dt(NULL, "dt color"), 0);
+	shows("\"constants\": [{\"name\": \"RED\", \"value\": 1}, {\"name\": \"BLUE\", "
+	      "\"value\": 3}]}\n");
+	assert_int_equal(dt(NULL, "dt *ar*"), 0);
+	shows("\"rows\": [{\"name\": \"part\", \"kind\": \"struct\", \"size\": \"0x3\", "
+	      "\"command\": \"!dt part\"}]}\n");
+	in_json = false;
+}
+
 static void wrong_words_are_told(void **state)
 {
 	static const struct {
@@ -472,6 +515,7 @@ int main(void)
 		cmocka_unit_test(frames_are_not_read),
 		cmocka_unit_test(types_have_the_form_of_the_model),
 		cmocka_unit_test(values_have_the_form_of_the_model),
+		cmocka_unit_test(json_has_the_same),
 		cmocka_unit_test(wrong_words_are_told),
 	};
 
