@@ -125,6 +125,24 @@ pid=
 equal "$ended" 130 "what Ctrl-C ends with"
 clean
 
+# --- looking at a switch under load -----------------------------------------------------------
+
+if command -v python3 >/dev/null; then
+	ended=0
+	"$source_dir/bench/inspect.sh" -b "$build" -n 100 -r 2 -o "$T/looks" >"$T/out" 2>&1 </dev/null ||
+		ended=$?
+	equal "$ended" 3 "what two pairs end with: $(cat "$T/out")"
+	says "more are needed"
+	says "100 inspections by .* commands, .* lines: 0 make no sense"
+	jq -e '.sums.inspections == 100 and (.statistics | length) == 6' "$T/looks/results.json" \
+		>/dev/null || fail "results: $(cat "$T/looks/results.json")"
+	clean
+	ended=0
+	"$source_dir/bench/inspect.sh" -b "$build" -n 1 -r 2 >"$T/out" 2>&1 || ended=$?
+	equal "$ended" 2 "what wrong usage ends with"
+	says "each round makes an inspection"
+fi
+
 # --- the gate --------------------------------------------------------------------------------
 
 run 3 -o "$T/same" --no-build -n 2 -t 0.1 -p 64 . .
