@@ -463,16 +463,16 @@ static void json_has_the_same(void **state)
 	shows("\"type\": \"void *\", \"value\": null}, {\"offset\": \"0x028\", ");
 	memory[4] = 2;
 	assert_int_equal(dt(NULL, "dt all.color %s", name), 0);
-	shows("\"value\": 2, \"constant\": null}]}\n");
+	shows("\"value\": 2, \"constant\": null}],");
 	assert_int_equal(dt(NULL, "dt all.grid[1] %s", name), 0);
 	shows("\"array\": [{\"offset\": \"0x017\", \"first\": 0, \"last\": 2, \"type\": \"u8\", "
-	      "\"value\": 0}]}\n");
+	      "\"value\": 0}]");
 	assert_int_equal(dt(NULL, "dt color"), 0);
 	shows("\"constants\": [{\"name\": \"RED\", \"value\": 1}, {\"name\": \"BLUE\", "
-	      "\"value\": 3}]}\n");
+	      "\"value\": 3}]");
 	assert_int_equal(dt(NULL, "dt *ar*"), 0);
 	shows("\"rows\": [{\"name\": \"part\", \"kind\": \"struct\", \"size\": \"0x3\", "
-	      "\"command\": \"!dt part\"}]}\n");
+	      "\"command\": \"!dt part\"}]");
 	in_json = false;
 }
 
