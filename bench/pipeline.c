@@ -162,7 +162,7 @@ unsigned pipeline_burst(struct pipeline *pipeline, uint64_t *clocks)
 	clock_read(clocks, PIPELINE_EGRESS);
 	crumb(p, PROC_STAGE_EGRESS);
 	egress_burst(atomic_load_explicit(&rxq->vswitch->map, memory_order_acquire), rxq, burst,
-		     p->number);
+		     p->number, p->now_s);
 	clock_read(clocks, PIPELINE_RELEASE);
 	crumb(p, PROC_STAGE_RELEASE);
 	vnbl_release_burst(burst);

@@ -47,6 +47,7 @@ static void tap_stop(struct vnic *nic, bool forget);
 static void tap_destroy(struct vnic *nic);
 static void tap_link_changed(struct vnic *nic);
 static void tap_mtu_changed(struct vnic *nic);
+static void tap_set_mac(struct vnic *nic, const uint8_t mac[6]);
 
 static bool read_frame(struct tap *t, int fd, struct vnbl *v, uint8_t *to, struct vport_stats *st);
 static int write_frame(int fd, const struct vnbl *v);
@@ -62,6 +63,8 @@ static bool is_here(const struct tap *t, int ifindex);
 static void detach(struct tap *t);
 static void look_at_link(struct tap *t);
 
+static const uint8_t no_mac[6];
+
 static const struct vnic_ops tap_ops = {
 	.rx = tap_rx,
 	.rx_done = tap_rx_done,
@@ -73,6 +76,7 @@ static const struct vnic_ops tap_ops = {
 	.destroy = tap_destroy,
 	.link_changed = tap_link_changed,
 	.mtu_changed = tap_mtu_changed,
+	.set_mac = tap_set_mac,
 };
 
 int tap_create(const struct vnic_conf *conf, struct vnic **ret, struct errtext *e)
@@ -266,6 +270,22 @@ static void tap_mtu_changed(struct vnic *nic)
 		log_info("port '%s': %s", nic->obj.name, e.text);
 }
 
+// Without this the host would go on sending from an address that its port no longer allows.
+static void tap_set_mac(struct vnic *nic, const uint8_t mac[6])
+{
+	struct tap *t = (struct tap *)nic;
+	struct errtext e;
+
+	if (memcmp(t->mac_conf, mac, sizeof(t->mac_conf)) == 0)
+		return;
+	memcpy(t->mac_conf, mac, sizeof(t->mac_conf));
+	if (memcmp(mac, no_mac, sizeof(no_mac)) == 0 || !is_here(t, nic->ifindex))
+		return;
+	if (netlink_set_mac(t->ifname, mac, &e) < 0)
+		log_info("port '%s': %s", nic->obj.name, e.text);
+	look_at_link(t);
+}
+
 /*
  * Reads one frame to 'to' and makes '*v' of it. False: there is none. A frame that is
  * malformed is counted and leaves v->frame_size 0.
@@ -452,7 +472,6 @@ static int set_owner(struct tap *t, bool existed, struct errtext *e)
 
 static int set_up(struct tap *t, struct errtext *e)
 {
-	static const uint8_t no_mac[6];
 	struct netlink_link link;
 	int rc = netlink_set_mtu(t->ifname, t->nic.mtu, e);
 

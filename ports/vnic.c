@@ -208,6 +208,12 @@ void vnic_set_mtu(struct vnic *nic, uint32_t mtu)
 		nic->ops->mtu_changed(nic);
 }
 
+void vnic_set_mac(struct vnic *nic, const uint8_t mac[6])
+{
+	if (nic->ops->set_mac != NULL)
+		nic->ops->set_mac(nic, mac);
+}
+
 uint64_t vnic_features(const struct vnic *nic)
 {
 	return nic->kind == VNIC_VHOST ? vhost_features(nic) : 0;

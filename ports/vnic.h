@@ -83,6 +83,9 @@ void vnic_link_changed(struct vnic *nic, const char *ifname);
 // The switch's MTU is 'mtu' bytes now; NICs of ours (TAPs) take it over.
 void vnic_set_mtu(struct vnic *nic, uint32_t mtu);
 
+// The port's address is 'mac' now, all zeros: none; TAPs take over what is one. Main thread.
+void vnic_set_mac(struct vnic *nic, const uint8_t mac[6]);
+
 // The features that a vhost NIC offers, to be saved with the port; 0 for other kinds.
 uint64_t vnic_features(const struct vnic *nic);
 

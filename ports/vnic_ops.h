@@ -66,6 +66,9 @@ struct vnic_ops {
 	// nic->mtu was changed. Main thread. May be NULL.
 	void (*mtu_changed)(struct vnic *nic);
 
+	// The port's address is another, all zeros: none. Main thread. May be NULL.
+	void (*set_mac)(struct vnic *nic, const uint8_t mac[6]);
+
 	// Something changed about kernel interface nic->path (rtnetlink). Main thread. May be NULL.
 	void (*link_changed)(struct vnic *nic);
 };

@@ -24,8 +24,9 @@ struct policy;
 struct bucket;
 
 enum {
-	PROC_MAX = 16,   // polling processors of one vswd
-	VPORT_MAX = 1024 // ports of one switch; slots are 0..VPORT_MAX-1
+	PROC_MAX = 16,         // polling processors of one vswd
+	VPORT_MIRRORS_MAX = 8, // ports of one switch that get copies of others' frames
+	VPORT_MAX = 1024       // ports of one switch; slots are 0..VPORT_MAX-1
 };
 
 // HYPERV 1.5: NDIS_SWITCH_PORT_TYPE; Default is vmswitch's own port 0.
@@ -70,6 +71,14 @@ struct vport_stats {
 	const struct vport *port; // whose they are, for the drop log; NULL: nobody's
 };
 
+// Where a port's own address stands in the MAC table.
+struct vport_pin {
+	uint8_t is_set; // 0: nowhere
+	uint8_t mac[6];
+	uint8_t pad;
+	uint16_t fid; // the VLAN, or that whose stations it shares
+};
+
 struct vport {
 	struct object obj; // name: unique in the vswd; friendly_name: what vswitch shows
 
@@ -88,15 +97,21 @@ struct vport {
 	uint8_t friendly_set;  // 1: the friendly name was given, 0: it is the default of the type
 	uint8_t seen_state;    // the NIC's state as it was logged last
 	uint8_t was_connected; // 1: the NIC was connected when it was looked at last
-	uint8_t pad[2];
+	uint8_t is_wire;       // 1: without a VLAN setting it carries all VLANs
+	uint8_t session;       // of monitor_mode; 0: none
 	uint32_t max_stations; // quota in the MAC table; 0 = the switch's default for the type
-	int64_t created_s;     // wall clock, seconds since 1970
+	struct vport_pin pin;
+	uint16_t pad3;
+	int64_t created_s; // wall clock, seconds since 1970
 
-	struct vnic *nic;            // NULL: a port without NIC (Default)
-	const struct policy *policy; // NULL: none
-	struct qosline *qosline;     // NULL: none
-	struct vmq *vmq;             // NULL: none
-	struct bucket *log_bucket;   // how much the port may log; NULL before its first line
+	struct vnic *nic;                // NULL: a port without NIC (Default)
+	_Atomic(struct policy *) policy; // NULL: none; replaced as a whole under RCU
+	struct qosline *qosline;         // NULL: none
+	struct vmq *vmq;                 // NULL: none
+	struct bucket *log_bucket;       // how much the port may log; NULL before its first line
+
+	// The storm limit's second and the frames counted in it, see storm.h. Written by procs.
+	_Atomic uint64_t storm;
 
 	// stats[0..PROC_MAX-1] by that proc, stats[PROC_MAX] by the main thread.
 	uint32_t n_stats;

@@ -12,8 +12,10 @@
 #include "ports/vnic.h"
 #include "switch/change_live.h"
 #include "switch/conf_value.h"
+#include "switch/mac_pool.h"
 #include "switch/state.h"
 #include "switch/vswitch.h"
+#include "switch/vswitch_policy.h"
 
 struct change {
 	struct conf_env env;
@@ -56,6 +58,7 @@ int change_open(const struct change_env *env, struct change **ret, struct errtex
 		return errtext_set(e, -ENOMEM, "out of memory");
 	ch->env.run_dir = env->run_dir;
 	ch->env.random = random_bytes;
+	mac_pool_find(ch->env.mac_pool);
 	err = state_open(env->state_dir, env->state_io, &ch->state, e);
 	if (err == 0)
 		err = load(ch, env->start_file, e);
@@ -120,6 +123,10 @@ int change_run(struct change *ch, const struct words *w, int fd, struct conf_edi
 	err = conf_edit(live.after, &ch->env, w, &live.edit, e);
 	if (err != 0)
 		goto destroy;
+	if (live.edit.op == CONF_PORT_CHECK) {
+		*ret = live.edit;
+		goto destroy;
+	}
 	e->word = 0; // what fails from here on is the command as a whole
 	err = transact(ch, &live, &e->text);
 	if (err != 0)
@@ -143,10 +150,13 @@ void change_remove_temporary(struct change *ch, const char *name)
 	struct conf_port *p = conf_port_find(ch->conf, name);
 	struct vport *port = vswitch_port_find(name);
 	struct conf *c = ch->conf;
+	struct vswitch *sw;
+	struct errtext e;
 	size_t index;
 
 	if (p == NULL || !p->temporary)
 		return;
+	sw = vswitch_find(p->switch_name);
 	if (port != NULL)
 		vswitch_port_remove(port, true);
 	// The saved text has its id among the retired ones since it was added.
@@ -154,6 +164,8 @@ void change_remove_temporary(struct change *ch, const char *name)
 	index = (size_t)(p - c->ports);
 	memmove(p, p + 1, (c->n_ports - index - 1) * sizeof(*p));
 	c->n_ports--;
+	if (sw != NULL && vswitch_policy_update(sw, c, &e) != 0)
+		log_error("'%s' is gone, but: %s", name, e.text);
 }
 
 const struct conf *change_conf(const struct change *ch)

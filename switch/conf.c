@@ -78,6 +78,11 @@ bool conf_port_is_implied(const struct conf_port *p)
 	return p->type != VPORT_SYNTHETIC;
 }
 
+bool conf_port_is_wire(const struct conf_port *p)
+{
+	return p->type == VPORT_EXTERNAL || (p->has_nic && p->kind == VNIC_PCAP);
+}
+
 int conf_text(const struct conf *c, char **ret, size_t *ret_size)
 {
 	char *text = NULL;

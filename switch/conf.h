@@ -30,6 +30,7 @@
 // What the model has to know about the process.
 struct conf_env {
 	const char *run_dir; // where relative sockets are
+	uint8_t mac_pool[2]; // fourth and fifth byte of the addresses for `mac dynamic`
 	void (*random)(void *bytes, size_t size);
 };
 
@@ -39,12 +40,14 @@ enum conf_op {
 	CONF_SWITCH_REMOVE,
 	CONF_PORT_ADD,
 	CONF_PORT_SET,
+	CONF_PORT_CHECK, // changes nothing
 	CONF_PORT_REMOVE
 };
 
 // What a command did to the configuration.
 struct conf_edit {
 	enum conf_op op;
+	enum conf_op checked; // what CONF_PORT_CHECK was about: CONF_PORT_ADD or CONF_PORT_SET
 	char name[OBJECT_NAME_SIZE]; // of the switch or port
 };
 
@@ -69,6 +72,9 @@ struct conf_port *conf_port_implied(const struct conf *c, const char *switch_nam
 
 // True for the vports that `switch add` makes.
 bool conf_port_is_implied(const struct conf_port *p);
+
+// True for ports that carry all VLANs when they are told nothing: the wire, and captures.
+bool conf_port_is_wire(const struct conf_port *p);
 
 /**
  * Runs one changing command (`switch ...`, `port ...`) on 'c'. On failure 'c' is as it was.

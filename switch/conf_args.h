@@ -37,6 +37,9 @@ int conf_fail_at(struct conf_args *args, unsigned word, int err, const char *fmt
 // The word that must follow now; NULL: there is none, and the error says what is missing.
 const char *conf_next(struct conf_args *args, const char *what);
 
+// Whether the word behind the current one is this.
+bool conf_follows(const struct conf_args *args, const char *word);
+
 /**
  * Reads all remaining words by the table; bit i of '*x_seen' is set when keys[i] was there.
  * At most 32 keys; each may stand once.
@@ -73,6 +76,7 @@ int conf_append_port(struct conf_args *args, const struct conf_port *p);
 // conf_port.c
 int conf_edit_port_add(struct conf_args *args, struct conf_edit *ret);
 int conf_edit_port_set(struct conf_args *args, struct conf_edit *ret);
+int conf_edit_port_check(struct conf_args *args, struct conf_edit *ret);
 int conf_edit_port_remove(struct conf_args *args, struct conf_edit *ret);
 
 // conf_switch.c

@@ -18,6 +18,7 @@ static const struct {
 	{"switch", "remove", CONF_SWITCH_REMOVE, conf_edit_switch_remove},
 	{"port", "add", CONF_PORT_ADD, conf_edit_port_add},
 	{"port", "set", CONF_PORT_SET, conf_edit_port_set},
+	{"port", "check", CONF_PORT_CHECK, conf_edit_port_check},
 	{"port", "remove", CONF_PORT_REMOVE, conf_edit_port_remove},
 };
 
@@ -30,7 +31,7 @@ int conf_edit(struct conf *c, const struct conf_env *env, const struct words *w,
 	      struct conf_edit *ret, struct conf_error *e)
 {
 	static const char *const objects[] = {"switch", "port"};
-	static const char *const verbs[] = {"add", "set", "remove"};
+	static const char *const verbs[] = {"add", "set", "remove", "check"};
 	struct conf_args args = {.c = c, .env = env, .w = w, .e = e};
 	const char *object, *verb;
 	bool known = false;
@@ -53,7 +54,7 @@ int conf_edit(struct conf *c, const struct conf_env *env, const struct words *w,
 		args.at = 2;
 		return edits[i].edit(&args, ret);
 	}
-	return conf_fail_unknown(&args, "verb", verb, verbs, 3);
+	return conf_fail_unknown(&args, "verb", verb, verbs, strcmp(object, "port") == 0 ? 4 : 3);
 }
 
 bool conf_is_edit(const struct words *w)
@@ -89,6 +90,11 @@ const char *conf_next(struct conf_args *args, const char *what)
 		return args->w->text[args->at];
 	conf_fail(args, -EINVAL, "something is missing at the end: %s", what);
 	return NULL;
+}
+
+bool conf_follows(const struct conf_args *args, const char *word)
+{
+	return args->at + 1 < args->w->n && strcmp(args->w->text[args->at + 1], word) == 0;
 }
 
 int conf_read_keys(struct conf_args *args, const struct conf_key keys[], unsigned n, void *target,

@@ -1,11 +1,15 @@
 /*
  * `port add`, `port set`, `port remove`.
  */
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/un.h>
 
 #include "switch/conf_args.h"
+#include "switch/conf_mac.h"
+#include "switch/conf_policy.h"
 #include "switch/conf_value.h"
 #include "switch/fdb_types.h"
 
@@ -38,8 +42,6 @@ static int read_mac(struct conf_args *args, const char *value, void *target);
 static int read_friendly(struct conf_args *args, const char *value, void *target);
 static int read_max_stations(struct conf_args *args, const char *value, void *target);
 static int check_add(struct conf_args *args, struct port_add *add, uint32_t seen);
-static int check_mac_free(struct conf_args *args, unsigned word, const struct conf_port *p,
-			  const struct conf_port *self);
 static int choose_id(struct conf_args *args, struct port_add *add, bool given);
 static void used_ids(const struct conf *c, const struct conf_switch *sw, uint8_t *bits);
 static unsigned count_ranges(const uint8_t *bits);
@@ -57,11 +59,28 @@ enum {
 	KEY_QUEUES,
 	KEY_MAC,
 	KEY_ID,
-	KEY_FEATURES,
-	N_ADD_KEYS
+	KEY_FEATURES
 };
 
-static const struct conf_key add_keys[N_ADD_KEYS] = {
+// What both `port add` and `port set` take: a port is not there for a moment without its policy.
+#define POLICY_KEYS(X)                                                                             \
+	X("vlan", "default, untagged, access ID, ...", conf_policy_read_vlan)                      \
+	X("mac-spoofing", "on or off", conf_policy_read_spoofing)                                  \
+	X("teaming", "on or off", conf_policy_read_teaming)                                        \
+	X("ieee-priority", "on or off", conf_policy_read_priority)                                 \
+	X("storm-limit", "frames per second", conf_policy_read_storm)                              \
+	X("vm", "the name of the VM, or none", conf_policy_read_vm)                                \
+	X("mirror", "none, source or destination", conf_policy_read_mirror)                        \
+	X("dhcp-guard", "on or off", conf_policy_read_dhcp_guard)                                  \
+	X("router-guard", "on or off", conf_policy_read_router_guard)                              \
+	X("arp-guard", "on or off", conf_policy_read_arp_guard)                                    \
+	X("address", "addresses or prefixes, or none", conf_policy_read_addresses)
+
+#define X(name, value, read) {name, value, read},
+
+static_assert(offsetof(struct port_add, p) == 0, "POLICY_KEYS are for a struct conf_port");
+
+static const struct conf_key add_keys[] = {
 	[KEY_SWITCH] = {"switch", "the name of a switch", read_switch},
 	[KEY_VHOST] = {"vhost", "a socket", read_vhost},
 	[KEY_TAP] = {"tap", "the name of the interface", read_tap},
@@ -72,10 +91,10 @@ static const struct conf_key add_keys[N_ADD_KEYS] = {
 	[KEY_RX] = {"rx", "a file to replay", read_rx},
 	[KEY_TX] = {"tx", "a file to capture to, or - for vswctl's output", read_tx},
 	[KEY_QUEUES] = {"queues", "a number", read_queues},
-	[KEY_MAC] = {"mac", "a MAC address", read_add_mac},
+	[KEY_MAC] = {"mac", "a MAC address or dynamic", read_add_mac},
 	[KEY_ID] = {"id", "a port id", read_id},
 	[KEY_FEATURES] = {"features", "virtio features as 0x...", read_features},
-};
+	POLICY_KEYS(X)};
 
 int conf_edit_port_add(struct conf_args *args, struct conf_edit *ret)
 {
@@ -87,10 +106,12 @@ int conf_edit_port_add(struct conf_args *args, struct conf_edit *ret)
 	if (err != 0)
 		return err;
 	args->at++;
-	err = conf_read_keys(args, add_keys, N_ADD_KEYS, &add, &seen);
+	err = conf_read_keys(args, add_keys, sizeof(add_keys) / sizeof(add_keys[0]), &add, &seen);
 	if (err != 0)
 		return err;
 	err = check_add(args, &add, seen);
+	if (err == 0)
+		err = conf_policy_check(args, 2, &add.p, NULL);
 	if (err != 0)
 		return err;
 	err = choose_id(args, &add, (seen >> KEY_ID & 1) != 0);
@@ -103,7 +124,7 @@ int conf_edit_port_add(struct conf_args *args, struct conf_edit *ret)
 int conf_edit_port_set(struct conf_args *args, struct conf_edit *ret)
 {
 	static const struct conf_key keys[] = {
-		{"mac", "a MAC address or none", read_mac},
+		POLICY_KEYS(X){"mac", "a MAC address, dynamic or none", read_mac},
 		{"friendly-name", "a text", read_friendly},
 		{"max-stations", "a number", read_max_stations},
 	};
@@ -117,7 +138,8 @@ int conf_edit_port_set(struct conf_args *args, struct conf_edit *ret)
 		return err;
 	changed = *p;
 	first = ++args->at;
-	if (conf_next(args, "a key: mac, friendly-name or max-stations") == NULL)
+	if (conf_next(args, "a key such as mac, vlan or storm-limit; `vswctl help port set` "
+			    "lists them") == NULL)
 		return -EINVAL;
 	err = conf_read_keys(args, keys, sizeof(keys) / sizeof(keys[0]), &changed, &seen);
 	if (err != 0)
@@ -126,13 +148,37 @@ int conf_edit_port_set(struct conf_args *args, struct conf_edit *ret)
 		return conf_fail_at(args, first, -EINVAL,
 				    "no station is behind '%s': it has no NIC", p->name);
 	if (changed.mac_set) {
-		err = check_mac_free(args, first, &changed, p);
+		err = conf_mac_check_free(args, first, &changed, p);
 		if (err != 0)
 			return err;
 	}
+	err = conf_policy_check(args, first, &changed, p);
+	if (err != 0)
+		return err;
 	*p = changed;
 	memcpy(ret->name, p->name, sizeof(ret->name));
 	return 0;
+}
+
+// HYPERV 1.6: everything that can be judged is judged, nothing is made and nothing reserved.
+int conf_edit_port_check(struct conf_args *args, struct conf_edit *ret)
+{
+	const char *name = conf_next(args, "the name of a port, there or not yet");
+	struct conf *real = args->c;
+	struct conf *copy;
+	int err;
+
+	if (name == NULL)
+		return -EINVAL;
+	if (conf_copy(real, &copy) != 0)
+		return conf_fail(args, -ENOMEM, "out of memory");
+	args->c = copy;
+	ret->checked = conf_port_find(copy, name) != NULL ? CONF_PORT_SET : CONF_PORT_ADD;
+	err = ret->checked == CONF_PORT_SET ? conf_edit_port_set(args, ret)
+					    : conf_edit_port_add(args, ret);
+	args->c = real;
+	conf_destroy(copy);
+	return err;
 }
 
 int conf_edit_port_remove(struct conf_args *args, struct conf_edit *ret)
@@ -342,13 +388,10 @@ static int read_queues(struct conf_args *args, const char *value, void *target)
 static int read_add_mac(struct conf_args *args, const char *value, void *target)
 {
 	struct port_add *add = target;
-	struct errtext why;
 
-	if (conf_value_mac(value, add->p.mac, &why) != 0)
-		return conf_fail(args, -EINVAL, "mac: %s", why.text);
 	add->p.mac_set = true;
 	add->mac_word = args->at;
-	return 0;
+	return conf_mac_read(args, value, add->p.mac);
 }
 
 static int read_id(struct conf_args *args, const char *value, void *target)
@@ -376,16 +419,13 @@ static int read_features(struct conf_args *args, const char *value, void *target
 static int read_mac(struct conf_args *args, const char *value, void *target)
 {
 	struct conf_port *p = target;
-	struct errtext why;
 
 	p->mac_set = false;
 	memset(p->mac, 0, sizeof(p->mac));
 	if (strcmp(value, "none") == 0)
 		return 0;
-	if (conf_value_mac(value, p->mac, &why) != 0)
-		return conf_fail(args, -EINVAL, "mac: %s, nor is it 'none'", why.text);
 	p->mac_set = true;
-	return 0;
+	return conf_mac_read(args, value, p->mac);
 }
 
 static int read_friendly(struct conf_args *args, const char *value, void *target)
@@ -440,24 +480,7 @@ static int check_add(struct conf_args *args, struct port_add *add, uint32_t seen
 		return conf_fail(args, -EINVAL,
 				 "pcap needs a file: rx FILE to replay, tx FILE to capture");
 	if (add->p.mac_set)
-		return check_mac_free(args, add->mac_word, &add->p, NULL);
-	return 0;
-}
-
-static int check_mac_free(struct conf_args *args, unsigned word, const struct conf_port *p,
-			  const struct conf_port *self)
-{
-	for (uint32_t i = 0; i < args->c->n_ports; i++) {
-		const struct conf_port *other = &args->c->ports[i];
-
-		if (other == self || !other->mac_set ||
-		    strcmp(other->switch_name, p->switch_name) != 0 ||
-		    memcmp(other->mac, p->mac, sizeof(p->mac)) != 0)
-			continue;
-		return conf_fail_at(args, word, -EEXIST,
-				    "port '%s' of the same switch has this MAC address",
-				    other->name);
-	}
+		return conf_mac_check_free(args, add->mac_word, &add->p, NULL);
 	return 0;
 }
 

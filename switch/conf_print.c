@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/conf_policy.h"
 #include "switch/conf_value.h"
 
 static void print_switch(const struct conf *c, const struct conf_switch *sw, FILE *f);
@@ -136,7 +137,8 @@ static void print_port_set(const struct conf_port *p, FILE *f)
 {
 	bool mac = p->mac_set && conf_port_is_implied(p);
 
-	if (p->friendly_name[0] == '\0' && p->max_stations == 0 && !mac)
+	if (p->friendly_name[0] == '\0' && p->max_stations == 0 && !mac &&
+	    !conf_policy_is_set(&p->policy))
 		return;
 	fputs("port set ", f);
 	words_print(f, p->name);
@@ -146,6 +148,7 @@ static void print_port_set(const struct conf_port *p, FILE *f)
 		print_pair(f, "friendly-name", p->friendly_name);
 	if (p->max_stations != 0)
 		fprintf(f, " max-stations %u", p->max_stations);
+	conf_policy_print(&p->policy, f);
 	fputc('\n', f);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "switch/conf_args.h"
+#include "switch/conf_mac.h"
 #include "switch/conf_value.h"
 #include "switch/fdb_types.h"
 
@@ -105,9 +106,14 @@ static int read_stations(struct conf_args *args, const char *value, void *target
 {
 	struct conf_switch *sw = target;
 	struct errtext why;
+	uint32_t n;
 
 	if (conf_value_number(value, FDB_STATIONS_MIN, FDB_STATIONS_MAX, &sw->stations, &why) != 0)
 		return conf_fail(args, -EINVAL, "stations: %s", why.text);
+	n = conf_mac_count(args->c, sw->name, NULL);
+	if (sw->stations < n)
+		return conf_fail(args, -ENOSPC, "%u ports of switch '%s' have a MAC address", n,
+				 sw->name);
 	return 0;
 }
 

@@ -16,6 +16,8 @@
 #include "ports/object_types.h"
 #include "ports/vnic_types.h"
 #include "ports/vport_types.h"
+#include "switch/guard_types.h"
+#include "switch/vlan_types.h"
 
 enum {
 	CONF_SWITCHES_MAX = 64,
@@ -52,6 +54,33 @@ struct conf_switch {
 	uint8_t retired_ids[CONF_PORT_IDS_BYTES]; // a bit per id of a port that is gone
 };
 
+// `vlan ...` of a port. What a mode does not use is zero.
+struct conf_vlan {
+	bool is_set;           // false: the default of the port's type
+	bool tagged_only;      // trunk: frames without a tag are in no network at all
+	uint8_t mode;          // enum vlan_mode
+	uint16_t own;          // access, native, primary
+	uint16_t secondary;    // isolated, community
+	struct vlan_set list;  // trunk: allowed; promiscuous: secondaries
+	struct vlan_set prune; // trunk: never carried
+};
+
+struct conf_policy {
+	struct conf_vlan vlan;
+	bool mac_spoofing;         // frames may come from any address, though the port has one
+	bool teaming;              // and from those of the VM's other ports
+	bool ieee_priority;        // the priority of tags is kept
+	uint32_t storm_fps;        // 0: no limit
+	char vm[OBJECT_NAME_SIZE]; // whose port it is; empty: not said
+	bool dhcp_guard;           // it is no DHCP server
+	bool router_guard;         // it is no router
+	bool arp_guard;            // it announces none but these addresses
+	uint8_t mirror;            // enum vport_monitor_mode
+	uint8_t session;           // of it, 1..255; 0: none
+	uint8_t n_addresses;
+	struct guard_address addresses[GUARD_ADDRESSES_MAX];
+};
+
 struct conf_port {
 	char name[OBJECT_NAME_SIZE];
 	char friendly_name[OBJECT_FRIENDLY_SIZE]; // empty = the default of its type
@@ -69,7 +98,8 @@ struct conf_port {
 	uint8_t mac[6];
 	uint32_t max_stations; // 0 = default
 	uint64_t features;     // vhost: offered set, kept over restarts; 0 = not chosen
-	bool temporary;        // capture into a caller's pipe: never saved
+	struct conf_policy policy;
+	bool temporary; // capture into a caller's pipe: never saved
 };
 
 struct conf {

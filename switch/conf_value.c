@@ -7,8 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/vlan.h"
+
 enum { NEAREST_MAX = 64 };
 
+static bool read_ranges(const char *text, uint32_t min, uint32_t max,
+			void (*add)(void *set, uint32_t number), void *set);
+static void add_id(void *set, uint32_t number);
+static void add_vlan(void *set, uint32_t number);
 static bool utf8_next(const unsigned char **p, uint32_t *ret);
 static bool read_pci(const char *text, unsigned ret[4]);
 static unsigned edit_distance(const char *a, const char *b);
@@ -129,32 +135,23 @@ void conf_value_make_guid(const uint8_t random[16], char ret[CONF_GUID_SIZE])
 
 int conf_value_ids(const char *text, uint8_t bits[CONF_PORT_IDS_BYTES], struct errtext *e)
 {
-	const char *p = text;
-
-	do {
-		unsigned long first, last;
-		char *end;
-
-		if (*p < '0' || *p > '9')
-			goto wrong;
-		first = last = strtoul(p, &end, 10);
-		if (*end == '-') {
-			p = end + 1;
-			if (*p < '0' || *p > '9')
-				goto wrong;
-			last = strtoul(p, &end, 10);
-		}
-		if (first > last || last > CONF_PORT_ID_MAX || (*end != ',' && *end != '\0'))
-			goto wrong;
-		for (unsigned long id = first; id <= last; id++)
-			conf_id_set(bits, (uint32_t)id);
-		p = end + (*end == ',');
-		if (*end == '\0')
-			return 0;
-	} while (true);
-wrong:
+	if (read_ranges(text, 0, CONF_PORT_ID_MAX, add_id, bits))
+		return 0;
 	return errtext_set(e, -EINVAL, "'%.60s' is not a list of ids (0 to %d) like 3,6-9", text,
 			   CONF_PORT_ID_MAX);
+}
+
+int conf_value_vlans(const char *text, struct vlan_set *ret, struct errtext *e)
+{
+	struct vlan_set set = {.words = {0}};
+
+	if (!read_ranges(text, 1, VLAN_ID_MAX, add_vlan, &set))
+		return errtext_set(e, -EINVAL,
+				   "'%.60s' is not a list of VLANs (1 to %d) like "
+				   "1-100,200",
+				   text, VLAN_ID_MAX);
+	*ret = set;
+	return 0;
 }
 
 int conf_value_text(const char *text, const char *what, size_t min, size_t max, struct errtext *e)
@@ -374,4 +371,43 @@ static unsigned edit_distance(const char *a, const char *b)
 		}
 	}
 	return rows[na % 3][nb];
+}
+
+// "3,6-9": calls 'add' for each number. False: that is not what it is; some were added.
+static bool read_ranges(const char *text, uint32_t min, uint32_t max,
+			void (*add)(void *set, uint32_t number), void *set)
+{
+	const char *p = text;
+
+	for (;;) {
+		unsigned long first, last;
+		char *end;
+
+		if (*p < '0' || *p > '9')
+			return false;
+		first = last = strtoul(p, &end, 10);
+		if (*end == '-') {
+			p = end + 1;
+			if (*p < '0' || *p > '9')
+				return false;
+			last = strtoul(p, &end, 10);
+		}
+		if (first < min || first > last || last > max || (*end != ',' && *end != '\0'))
+			return false;
+		for (unsigned long number = first; number <= last; number++)
+			add(set, (uint32_t)number);
+		if (*end == '\0')
+			return true;
+		p = end + 1;
+	}
+}
+
+static void add_id(void *set, uint32_t number)
+{
+	conf_id_set(set, number);
+}
+
+static void add_vlan(void *set, uint32_t number)
+{
+	vlan_set_add(set, (uint16_t)number);
 }

@@ -34,6 +34,9 @@ void conf_value_make_guid(const uint8_t random[16], char ret[CONF_GUID_SIZE]);
 // Sets the bits of a list such as "3,6-9". -EINVAL.
 int conf_value_ids(const char *text, uint8_t bits[CONF_PORT_IDS_BYTES], struct errtext *e);
 
+// VLAN ids 1 to 4094 in the same form. -EINVAL.
+int conf_value_vlans(const char *text, struct vlan_set *ret, struct errtext *e);
+
 /**
  * Text for people: valid UTF-8 without control characters, 'min' to 'max' bytes. 'what' is
  * the word for it in the error. -EINVAL.

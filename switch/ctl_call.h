@@ -53,6 +53,7 @@ int ctl_show_ports(struct ctl_call *call);
 int ctl_show_drops(struct ctl_call *call);
 int ctl_show_procs(struct ctl_call *call);
 int ctl_show_fdb(struct ctl_call *call);
+int ctl_show_policy(struct ctl_call *call);
 
 /**
  * NAME as a switch or a port; both '*sw' and '*port' NULL when there is no NAME. -ENOENT.

@@ -42,19 +42,57 @@ static const struct {
 	 "  pcap           rx FILE is replayed, tx FILE gets what is sent to the port; tx - goes "
 	 "to\n"
 	 "                 vswctl's output, and the port lasts as long as vswctl\n"
-	 "  mac MAC        the station behind the port: never ages, never moves\n"
+	 "  mac MAC        the station behind the port: never ages, never moves; it may send from\n"
+	 "                 no other address (see mac-spoofing of `port set`)\n"
 	 "  id N           port id; default the lowest that was never used\n"
 	 "  queues N       queue pairs of a VM; only 1 in this version\n"
+	 "  vlan, mirror and all the other keys of `port set` but friendly-name and max-stations; "
+	 "the\n"
+	 "                 port is not there without them. mirror with pcap tx - is a live "
+	 "capture\n"
 	 "  features 0x..  virtio features to offer (saved state)\n"},
 	{"port set", "port set NAME KEY VALUE...",
-	 "  mac MAC|none        the station behind the port\n"
-	 "  friendly-name TEXT  what the debug shell shows; \"\" = the default\n"
-	 "  max-stations N      how many stations may be learned there; 0 = the default\n"},
+	 "  mac MAC|dynamic|none    the station behind the port; dynamic: the next of this host's "
+	 "pool\n"
+	 "  mac-spoofing on|off     frames may come from other addresses than its own; default "
+	 "off\n"
+	 "  teaming on|off          and from those of the VM's other ports; default off\n"
+	 "  vm NAME|none            whose port it is, for teaming\n"
+	 "  vlan default            untagged; External ports and captures carry all VLANs\n"
+	 "  vlan untagged           only frames without a tag\n"
+	 "  vlan access ID          one VLAN, without tags\n"
+	 "  vlan trunk LIST [native ID|none] [prune LIST]\n"
+	 "                          several, with tags, the native one without; none: nothing\n"
+	 "                          without a tag\n"
+	 "  vlan isolated PRIMARY SECONDARY\n"
+	 "  vlan community PRIMARY SECONDARY\n"
+	 "  vlan promiscuous PRIMARY LIST\n"
+	 "                          private VLANs\n"
+	 "  ieee-priority on|off    the priority of tags is kept; default off\n"
+	 "  storm-limit N           broadcast, multicast and unknown frames per second; 0 = no "
+	 "limit\n"
+	 "  dhcp-guard on|off       drops what only a DHCP server sends; default off\n"
+	 "  router-guard on|off     drops what only a router sends: advertisements, redirects\n"
+	 "  arp-guard on|off        drops ARP and IPv6 neighbour messages about other addresses "
+	 "than\n"
+	 "                          its own\n"
+	 "  address LIST|none       its own: addresses and prefixes, IPv4 and IPv6\n"
+	 "  mirror none|source|destination [session N]\n"
+	 "                          what a source sends and receives is copied to the destinations "
+	 "of\n"
+	 "                          its session, 1 if none is said\n"
+	 "  max-stations N          how many stations may be learned there; 0 = the default\n"
+	 "  friendly-name TEXT      what the debug shell shows; \"\" = the default\n"},
+	{"port check", "port check NAME KEY VALUE...",
+	 "  Says whether `port set` (or, if there is no such port, `port add`) would accept this.\n"
+	 "  Nothing is made and nothing is reserved.\n"},
 	{"port remove", "port remove NAME",
 	 "  Removes the port and its TAP. Its id is not reused.\n"},
 	{"show switches", "show switches [NAME]", "  Type, NIC, MTU, MAC table of each switch.\n"},
 	{"show ports", "show ports [NAME]",
 	 "  State, peer and counters of each port, or of those of a switch.\n"},
+	{"show policy", "show policy [NAME]",
+	 "  VLAN, address and limits of each port, or of those of a switch.\n"},
 	{"show fdb", "show fdb [NAME]",
 	 "  The stations that are known, and where. NAME is a switch or a port.\n"},
 	{"show drops", "show drops [NAME]", "  Frames that were dropped, by port and reason.\n"},

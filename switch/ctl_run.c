@@ -25,8 +25,8 @@ static const struct {
 	const char *word;
 	int (*show)(struct ctl_call *call);
 } shows[] = {
-	{"switches", ctl_show_switches}, {"ports", ctl_show_ports}, {"fdb", ctl_show_fdb},
-	{"drops", ctl_show_drops},       {"procs", ctl_show_procs},
+	{"switches", ctl_show_switches}, {"ports", ctl_show_ports},   {"fdb", ctl_show_fdb},
+	{"drops", ctl_show_drops},       {"policy", ctl_show_policy}, {"procs", ctl_show_procs},
 };
 
 enum {
@@ -100,14 +100,24 @@ int ctl_show_name(struct ctl_call *call, struct vswitch **sw, struct vport **por
 
 static int run_edit(struct ctl_call *call)
 {
+	struct conf_edit edit = {.checked = CONF_PORT_SET};
 	const struct conf_port *p;
-	struct conf_edit edit;
+	const char *as;
 	int err;
 
 	err = change_run(call->change, call->w, call->fd, &edit, &call->error);
 	call->fd = -1;
 	if (err != 0)
 		return err;
+	as = edit.checked == CONF_PORT_ADD ? "add" : "set";
+	if (edit.op == CONF_PORT_CHECK) {
+		out_text(&call->out, "would be accepted as `port %s`\n", as);
+		out_begin(&call->out);
+		out_value(&call->out, "name", out_string(edit.name));
+		out_value(&call->out, "as", json_string(as));
+		out_end(&call->out);
+		return 0;
+	}
 	log_info("%s %s '%s'", call->w->text[0], call->w->text[1], edit.name);
 	p = conf_port_find(change_conf(call->change), edit.name);
 	out_begin(&call->out);
@@ -154,15 +164,16 @@ static int run_show(struct ctl_call *call)
 	if (call->w->n < 2)
 		return ctl_fail(call, 1, -EINVAL,
 				"something is missing at the end: switches, "
-				"ports, fdb, drops or procs");
+				"ports, policy, fdb, drops or procs");
 	for (unsigned i = 0; i < N_SHOWS; i++) {
 		words[i] = shows[i].word;
 		if (strcmp(call->w->text[1], shows[i].word) == 0)
 			return shows[i].show(call);
 	}
 	near = conf_value_nearest(call->w->text[1], words, N_SHOWS);
-	return ctl_fail(call, 1, -EINVAL,
-			"unknown '%.60s'%s%s%s; `show` knows switches, ports, fdb, drops, procs",
-			call->w->text[1], near != NULL ? "; did you mean '" : "",
-			near != NULL ? near : "", near != NULL ? "'?" : "");
+	return ctl_fail(
+		call, 1, -EINVAL,
+		"unknown '%.60s'%s%s%s; `show` knows switches, ports, policy, fdb, drops, procs",
+		call->w->text[1], near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+		near != NULL ? "'?" : "");
 }

@@ -28,12 +28,12 @@ static json_t *switch_row(const struct conf *c, const struct vswitch *sw);
 static json_t *port_row(const struct vport *port);
 static json_t *drops_object(const struct vport_stats *st, enum drop_direction dir,
 			    uint64_t *x_total);
-static void drop_rows(struct out *out, const struct vport *port);
+static void drop_rows(struct ctl_call *call, const struct vport *port);
 static json_t *proc_row(const struct proc *p);
 static const char *stage_name(unsigned stage);
 
-// Calls 'fn' for each port that NAME asks for.
-static int for_ports(struct ctl_call *call, void (*fn)(struct out *out, const struct vport *port))
+int ctl_show_for_ports(struct ctl_call *call,
+		       void (*fn)(struct ctl_call *call, const struct vport *port))
 {
 	struct vswitch *only;
 	struct vport *port;
@@ -43,14 +43,14 @@ static int for_ports(struct ctl_call *call, void (*fn)(struct out *out, const st
 	if (err != 0)
 		return err;
 	if (port != NULL) {
-		fn(&call->out, port);
+		fn(call, port);
 		return 0;
 	}
 	for (uint32_t i = 0; i < vswitch_count(); i++) {
 		const struct vswitch *sw = vswitch_at(i);
 
 		for (uint32_t p = 0; (only == NULL || only == sw) && p < sw->n_ports; p++)
-			fn(&call->out, sw->ports[p]);
+			fn(call, sw->ports[p]);
 	}
 	return 0;
 }
@@ -89,9 +89,9 @@ int ctl_show_switches(struct ctl_call *call)
 	return 0;
 }
 
-static void port_row_out(struct out *out, const struct vport *port)
+static void port_row_out(struct ctl_call *call, const struct vport *port)
 {
-	out_row(out, port_row(port));
+	out_row(&call->out, port_row(port));
 }
 
 int ctl_show_ports(struct ctl_call *call)
@@ -123,7 +123,7 @@ int ctl_show_ports(struct ctl_call *call)
 		return err;
 	out_begin(&call->out);
 	out_table_begin(&call->out, "ports", columns, sizeof(columns) / sizeof(columns[0]));
-	for_ports(call, port_row_out);
+	ctl_show_for_ports(call, port_row_out);
 	out_table_end(&call->out);
 	out_end(&call->out);
 	return 0;
@@ -145,7 +145,7 @@ int ctl_show_drops(struct ctl_call *call)
 		return err;
 	out_begin(&call->out);
 	out_table_begin(&call->out, "drops", columns, sizeof(columns) / sizeof(columns[0]));
-	for_ports(call, drop_rows);
+	ctl_show_for_ports(call, drop_rows);
 	if (call->out.n_rows == 0)
 		out_text(&call->out, "no frame was dropped\n");
 	out_table_end(&call->out);
@@ -308,7 +308,7 @@ static json_t *drops_object(const struct vport_stats *st, enum drop_direction di
 	return drops;
 }
 
-static void drop_rows(struct out *out, const struct vport *port)
+static void drop_rows(struct ctl_call *call, const struct vport *port)
 {
 	struct vport_stats st;
 
@@ -328,7 +328,7 @@ static void drop_rows(struct out *out, const struct vport *port)
 			json_object_set_new(row, "frames",
 					    json_integer((json_int_t)st.drops[dir][r]));
 			json_object_set_new(row, "text", json_string(drop_reason_text(r)));
-			out_row(out, row);
+			out_row(&call->out, row);
 		}
 	}
 }

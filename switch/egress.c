@@ -3,6 +3,9 @@
 #include "ports/droplog.h"
 #include "ports/vnbl.h"
 #include "ports/vnic.h"
+#include "switch/mirror.h"
+#include "switch/policy.h"
+#include "switch/vlan.h"
 
 enum {
 	// A flood to more guests than these is made safe once instead of being read from the
@@ -13,40 +16,60 @@ enum {
 // The frames of one burst that go to one destination.
 struct group {
 	unsigned n;
+	unsigned flags;        // enum vnbl_flags that some frame of its burst has
+	struct mirror *mirror; // NULL: nothing of the switch is mirrored
 	struct vnbl *frames[VNBL_BURST_MAX];
 };
 
 static unsigned prepare(const struct vswitch_map *map, const struct proc_rxq *rxq,
-			struct vnbl_burst *burst, struct vport_stats *st);
+			struct vnbl_burst *burst, struct vport_stats *st, unsigned *x_flags);
 static unsigned decide(const struct vswitch_map *map, uint16_t src_slot, const struct vnbl *v);
-static void drop_in(struct vnbl *v, unsigned reason, struct vport_stats *st);
-static void deliver_unicast(const struct vswitch_map *map, struct vnbl_burst *burst, unsigned proc);
+static void deliver_unicast(const struct vswitch_map *map, struct vnbl_burst *burst,
+			    struct group *group, unsigned proc);
 static void deliver_flood(const struct vswitch_map *map, const struct proc_rxq *rxq,
-			  struct vnbl_burst *burst, unsigned proc);
+			  struct vnbl_burst *burst, struct group *group, unsigned proc);
 static void make_floods_safe(const struct vswitch_map *map, const struct proc_rxq *rxq,
 			     struct vnbl_burst *burst, struct vport_stats *st);
-static void deliver_group(struct vport *port, const struct group *group, unsigned proc);
+static void deliver_group(struct vport *port, struct group *group, unsigned proc);
+static void leave_group(struct vport *port, struct group *group, unsigned proc);
+static bool leave(const struct vlan_rules *rules, struct vnbl *v, struct vport_stats *st);
 
 void egress_burst(const struct vswitch_map *map, const struct proc_rxq *rxq,
-		  struct vnbl_burst *burst, unsigned proc)
+		  struct vnbl_burst *burst, unsigned proc, uint32_t now_s)
 {
 	struct vport_stats *st = &rxq->port->stats[proc];
-	unsigned floods = prepare(map, rxq, burst, st);
+	const struct vswitch_mirrors *mirrors =
+		atomic_load_explicit(&rxq->vswitch->mirrors, memory_order_acquire);
+	struct mirror mirror;
+	struct group group;
+	unsigned floods;
 
-	if (floods == 0) {
-		deliver_unicast(map, burst, proc);
-		return;
+	if (policy_has(rxq->port))
+		policy_storm_burst(rxq->port, burst, st, now_s);
+	floods = prepare(map, rxq, burst, st, &group.flags);
+
+	group.mirror = NULL;
+	if (mirrors != NULL) {
+		mirror_begin(&mirror, mirrors, rxq, burst);
+		group.mirror = &mirror;
 	}
-	st->rx_flooded += floods;
-	make_floods_safe(map, rxq, burst, st);
-	deliver_flood(map, rxq, burst, proc);
+	if (floods == 0) {
+		deliver_unicast(map, burst, &group, proc);
+	} else {
+		st->rx_flooded += floods;
+		make_floods_safe(map, rxq, burst, st);
+		deliver_flood(map, rxq, burst, &group, proc);
+	}
+	if (mirrors != NULL)
+		mirror_end(&mirror, map, proc);
 }
 
-// Drops what goes nowhere and puts tags back. Returns how many frames go to several ports.
+// Drops what goes nowhere. Returns how many frames go to several ports, and in 'x_flags' what
+// there is among the frames.
 static unsigned prepare(const struct vswitch_map *map, const struct proc_rxq *rxq,
-			struct vnbl_burst *burst, struct vport_stats *st)
+			struct vnbl_burst *burst, struct vport_stats *st, unsigned *x_flags)
 {
-	unsigned floods = 0;
+	unsigned floods = 0, flags = 0;
 
 	for (unsigned i = 0; i < burst->n; i++) {
 		struct vnbl *v = &burst->frames[i];
@@ -58,16 +81,16 @@ static unsigned prepare(const struct vswitch_map *map, const struct proc_rxq *rx
 		}
 		reason = decide(map, rxq->slot, v);
 		if (reason != DROP_COUNT) {
-			drop_in(v, reason, st);
+			policy_drop_in(v, reason, st);
 			continue;
 		}
 		if (v->dst_slot == VNBL_DST_FLOOD) {
 			v->flags |= VNBL_FLOOD;
 			floods++;
 		}
-		if (v->flags & VNBL_HAS_TAG)
-			vnbl_vlan_insert(v);
+		flags |= v->flags;
 	}
+	*x_flags = flags;
 	return floods;
 }
 
@@ -84,61 +107,49 @@ static unsigned decide(const struct vswitch_map *map, uint16_t src_slot, const s
 	return DROP_COUNT;
 }
 
-// A frame that had passed ingress ends here after all: it is a drop and not a frame received.
-static void drop_in(struct vnbl *v, unsigned reason, struct vport_stats *st)
+static void deliver_unicast(const struct vswitch_map *map, struct vnbl_burst *burst,
+			    struct group *group, unsigned proc)
 {
-	st->rx_frames--;
-	st->rx_bytes -= v->frame_size + (v->flags & VNBL_HAS_TAG ? VNBL_TAG_SIZE : 0);
-	vnbl_drop(v, (uint8_t)reason);
-	v->dst_slot = VNBL_DST_NONE;
-	droplog_drop(st, DROP_IN, reason, v);
-}
-
-static void deliver_unicast(const struct vswitch_map *map, struct vnbl_burst *burst, unsigned proc)
-{
-	struct group group;
 	unsigned next;
 
 	for (unsigned first = 0; first < burst->n; first = next) {
 		uint16_t dst = burst->frames[first].dst_slot;
 
-		group.n = 0;
+		group->n = 0;
 		next = burst->n;
 		for (unsigned i = first; i < burst->n; i++) {
 			struct vnbl *v = &burst->frames[i];
 
 			if (v->dst_slot == dst) {
-				group.frames[group.n++] = v;
+				group->frames[group->n++] = v;
 				v->dst_slot = VNBL_DST_NONE;
 			} else if (v->dst_slot != VNBL_DST_NONE && next == burst->n) {
 				next = i;
 			}
 		}
 		if (dst != VNBL_DST_NONE)
-			deliver_group(map->by_slot[dst], &group, proc);
+			deliver_group(map->by_slot[dst], group, proc);
 	}
 }
 
 // Every port gets what is for it and what is for all, in the order of arrival.
 static void deliver_flood(const struct vswitch_map *map, const struct proc_rxq *rxq,
-			  struct vnbl_burst *burst, unsigned proc)
+			  struct vnbl_burst *burst, struct group *group, unsigned proc)
 {
-	struct group group;
-
 	for (unsigned p = 0; p < map->n_ports; p++) {
 		uint16_t slot = map->flood[p];
 
 		if (slot == rxq->slot)
 			continue;
-		group.n = 0;
+		group->n = 0;
 		for (unsigned i = 0; i < burst->n; i++) {
 			struct vnbl *v = &burst->frames[i];
 
 			if (v->dst_slot == slot || v->dst_slot == VNBL_DST_FLOOD)
-				group.frames[group.n++] = v;
+				group->frames[group->n++] = v;
 		}
-		if (group.n > 0)
-			deliver_group(map->by_slot[slot], &group, proc);
+		if (group->n > 0)
+			deliver_group(map->by_slot[slot], group, proc);
 	}
 }
 
@@ -156,11 +167,65 @@ static void make_floods_safe(const struct vswitch_map *map, const struct proc_rx
 			continue;
 		if (vnbl_make_safe(v) == 0)
 			continue;
-		drop_in(v, DROP_Resources, st);
+		policy_drop_in(v, DROP_Resources, st);
 	}
 }
 
-static void deliver_group(struct vport *port, const struct group *group, unsigned proc)
+static void deliver_group(struct vport *port, struct group *group, unsigned proc)
 {
-	vnic_tx(port->nic, 0, group->frames, group->n, &port->stats[proc], proc);
+	if (group->mirror != NULL || group->flags & VNBL_HAS_TAG || policy_has(port))
+		leave_group(port, group, proc);
+	else
+		vnic_tx(port->nic, 0, group->frames, group->n, &port->stats[proc], proc);
+}
+
+// The same by the port's policy: what it lets out, each frame with or without its tag.
+static void leave_group(struct vport *port, struct group *group, unsigned proc)
+{
+	const struct policy *policy = policy_of(port);
+	struct vport_stats *st = &port->stats[proc];
+	uint16_t tci[VNBL_BURST_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < group->n; i++) {
+		struct vnbl *v = group->frames[i];
+
+		tci[n] = v->vlan_tci;
+		if (leave(&policy->vlan, v, st))
+			group->frames[n++] = v;
+	}
+	if (n == 0)
+		return;
+	if (group->mirror != NULL)
+		mirror_note(group->mirror, port, group->frames, n);
+	vnic_tx(port->nic, 0, group->frames, n, st, proc);
+	// The next port may want it otherwise.
+	for (unsigned i = 0; i < n; i++) {
+		struct vnbl *v = group->frames[i];
+
+		if (v->flags & VNBL_FLOOD || group->mirror != NULL) {
+			vnbl_vlan_strip(v);
+			v->vlan_tci = tci[i];
+		}
+	}
+}
+
+// One frame; where it may not leave, it is a drop if it was for this port alone.
+static bool leave(const struct vlan_rules *rules, struct vnbl *v, struct vport_stats *st)
+{
+	uint16_t tci;
+
+	switch (vlan_leave(rules, v, &tci)) {
+	case VLAN_LEAVES_PLAIN:
+		return true;
+	case VLAN_LEAVES_TAGGED:
+		v->vlan_tci = tci;
+		vnbl_vlan_insert(v);
+		return true;
+	case VLAN_STAYS:
+		break;
+	}
+	if (!(v->flags & VNBL_FLOOD))
+		droplog_drop(st, DROP_OUT, vlan_stays_reason(rules), v);
+	return false;
 }

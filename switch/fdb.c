@@ -15,6 +15,7 @@
 #include <sys/random.h>
 
 #include "ports/object.h"
+#include "switch/fdb_owner.h"
 #include "switch/fdb_table.h"
 
 enum {
@@ -52,13 +53,14 @@ static void learn_source(struct fdb *fdb, const struct source *source, uint64_t 
 static void learn_new(struct fdb *fdb, const struct source *source, uint16_t slot, uint32_t seen_s);
 static void learn_locked(struct fdb *fdb, const struct source *source, uint16_t slot,
 			 uint32_t now_s);
+static bool is_anothers(struct fdb *fdb, const struct source *source, uint16_t slot);
 static bool at_quota(struct fdb *fdb, uint16_t slot);
 static void lookup_chunk(struct fdb *fdb, struct vnbl *frames, unsigned n);
 static unsigned destinations_collect(struct fdb *fdb, struct vnbl *frames, unsigned n,
 				     struct destination *dsts, uint8_t *which);
 static uint16_t lookup_key(struct fdb *fdb, uint64_t hash, uint64_t key);
 static inline uint16_t value_slot(struct fdb *fdb, uint64_t value);
-static inline uint16_t vnbl_vlan(const struct vnbl *v);
+static inline uint16_t frame_fid(const struct fdb *fdb, const struct vnbl *v);
 static inline void prefetch_first(struct fdb *fdb, uint64_t hash);
 static inline void prefetch_second(struct fdb *fdb, uint64_t hash);
 
@@ -238,7 +240,7 @@ static unsigned sources_collect(struct fdb *fdb, struct vnbl *frames, unsigned n
 
 		if (v->flags & VNBL_DROPPED)
 			continue;
-		key = fdb_key_at(v->hdr + ETH_SRC, vnbl_vlan(v));
+		key = fdb_key_at(v->hdr + ETH_SRC, frame_fid(fdb, v));
 		if (key == last) {
 			sources[n_sources - 1].n_frames++;
 			continue;
@@ -286,6 +288,10 @@ static void learn_new(struct fdb *fdb, const struct source *source, uint16_t slo
 						  memory_order_relaxed);
 		return;
 	}
+	if (is_anothers(fdb, source, slot)) {
+		atomic_fetch_add_explicit(&fdb->pinned, source->n_frames, memory_order_relaxed);
+		return;
+	}
 	if (!known && at_quota(fdb, slot)) {
 		atomic_fetch_add_explicit(&fdb->ports[slot].refused, source->n_frames,
 					  memory_order_relaxed);
@@ -306,6 +312,8 @@ static void learn_locked(struct fdb *fdb, const struct source *source, uint16_t 
 	uint64_t fresh = fdb_value(slot, fdb_generation(fdb, slot), 0, now_s & FDB_SEEN_MASK);
 	uint64_t value = entry != NULL ? fdb_entry_value(entry) : 0;
 
+	if (is_anothers(fdb, source, slot)) // since a moment ago
+		return;
 	if (entry != NULL && !fdb_value_alive(fdb, value)) {
 		atomic_store_explicit(&entry->key, 0, memory_order_release);
 		entry = NULL;
@@ -328,6 +336,13 @@ static void learn_locked(struct fdb *fdb, const struct source *source, uint16_t 
 	} else {
 		FDB_ADD(fdb->refused, source->n_frames);
 	}
+}
+
+static bool is_anothers(struct fdb *fdb, const struct source *source, uint16_t slot)
+{
+	uint16_t owner = fdb_owner_of(fdb, source->key);
+
+	return owner != FDB_NO_SLOT && owner != slot;
 }
 
 static bool at_quota(struct fdb *fdb, uint16_t slot)
@@ -376,7 +391,7 @@ static unsigned destinations_collect(struct fdb *fdb, struct vnbl *frames, unsig
 		which[i] = 0;
 		if (v->flags & VNBL_DROPPED || v->hdr[ETH_DST] & ETH_GROUP_BIT)
 			continue;
-		dst->key = fdb_key_at(v->hdr + ETH_DST, vnbl_vlan(v));
+		dst->key = fdb_key_at(v->hdr + ETH_DST, frame_fid(fdb, v));
 		if (dst->key != dst[-1].key) {
 			dst->hash = fdb_hash(fdb, dst->key);
 			prefetch_first(fdb, dst->hash);
@@ -402,9 +417,16 @@ static inline uint16_t value_slot(struct fdb *fdb, uint64_t value)
 	return fdb_value_alive(fdb, value) ? FDB_VALUE_SLOT(value) : FDB_NO_SLOT;
 }
 
-static inline uint16_t vnbl_vlan(const struct vnbl *v)
+static inline uint16_t frame_fid(const struct fdb *fdb, const struct vnbl *v)
 {
-	return v->flags & VNBL_HAS_TAG ? v->vlan_tci & 0xfff : 0;
+	const struct vlan_fids *fids;
+	uint16_t id;
+
+	if (!(v->flags & VNBL_HAS_TAG))
+		return 0;
+	id = v->vlan_tci & VLAN_ID_MASK;
+	fids = atomic_load_explicit(&fdb->fids, memory_order_acquire);
+	return fids == NULL ? id : fids->of[id];
 }
 
 static inline void prefetch_first(struct fdb *fdb, uint64_t hash)

@@ -19,6 +19,9 @@
  *    port's generation, and its entries are dead at once, reused as they are found, and
  *    removed as ageing passes. (A generation's number comes back after 65536 flushes of that
  *    port; twice on the way the main thread takes the walk, so that no dead entry does.)
+ *  - A port's static address is its own in every VLAN, though it is found in the table in one
+ *    only: who learns a new station asks the owners first (fdb_owners).
+ *  - Secondaries of a private VLAN share their primary's stations: 'fids' says so.
  *  - "Last seen" is in seconds and stored only when the second has changed. It has 24 bits;
  *    with ageing off, the ageing pass keeps old entries from looking young again.
  *
@@ -78,6 +81,21 @@ int fdb_pin(struct fdb *fdb, const uint8_t mac[6], uint16_t vlan, uint16_t slot,
 
 // The station is forgotten, and may be learned again. Learned ones are not touched. Main thread.
 void fdb_unpin(struct fdb *fdb, const uint8_t mac[6], uint16_t vlan);
+
+/**
+ * 'mac' belongs to the slot in all VLANs: no other port learns it in any, and what others have
+ * learned of it is forgotten. A slot owns one address at most; a further one takes the place of
+ * the former. -EEXIST: another slot, in 'x_owner', owns it. Flushing a port does not change
+ * this; fdb_port_add() does. Main thread.
+ */
+int fdb_own(struct fdb *fdb, const uint8_t mac[6], uint16_t slot, uint16_t *x_owner);
+void fdb_disown(struct fdb *fdb, uint16_t slot);
+
+/**
+ * VLANs whose stations are one list, or NULL; stays the caller's, and must live for a grace period
+ * after it was replaced. What was learned under another number ages. Main thread.
+ */
+void fdb_set_fids(struct fdb *fdb, const struct vlan_fids *fids);
 
 /**
  * Learns the source addresses of the burst's frames that are not dropped, all of which came

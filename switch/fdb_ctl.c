@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "switch/fdb_owner.h"
 #include "switch/fdb_table.h"
 
 enum {
@@ -24,6 +25,9 @@ enum {
 static void lock_wait(struct fdb *fdb);
 static void forget_port(struct fdb *fdb, uint16_t slot);
 static int pin_locked(struct fdb *fdb, uint64_t key, uint16_t slot, uint16_t *x_owner);
+static bool entry_is_foreign(struct fdb_entry *entry, uint64_t key, uint16_t slot);
+static void bucket_forget_foreign(struct fdb *fdb, struct fdb_bucket *bucket, uint64_t key,
+				  uint16_t slot);
 static void copy_stations(struct fdb *to, struct fdb *from, bool copy_static);
 static uint32_t n_pins(struct fdb *fdb);
 static void copy_counters(struct fdb *to, struct fdb *from);
@@ -46,6 +50,8 @@ void fdb_copy(struct fdb *to, struct fdb *from)
 		atomic_store(&to->ports[slot].refused, FDB_GET(port->refused));
 		atomic_store(&to->ports[slot].moved_in, FDB_GET(port->moved_in));
 	}
+	fdb_owner_copy(to, from);
+	fdb_set_fids(to, atomic_load(&from->fids));
 	lock_wait(to);
 	// A proc may displace a station so that a pass misses it. A learned one is soon learned
 	// again; static ones, which only this thread adds, are counted.
@@ -68,6 +74,7 @@ void fdb_port_add(struct fdb *fdb, uint16_t slot, uint32_t quota)
 		fdb_port_flush(fdb, slot);
 	atomic_store(&fdb->ports[slot].refused, 0);
 	atomic_store(&fdb->ports[slot].moved_in, 0);
+	fdb_disown(fdb, slot);
 	fdb_port_set_quota(fdb, slot, quota);
 }
 
@@ -114,6 +121,41 @@ void fdb_unpin(struct fdb *fdb, const uint8_t mac[6], uint16_t vlan)
 	if (entry != NULL && !entry_is_dead(fdb, entry) && fdb_value_static(fdb_entry_value(entry)))
 		fdb_remove(fdb, entry);
 	fdb_unlock(fdb);
+}
+
+int fdb_own(struct fdb *fdb, const uint8_t mac[6], uint16_t slot, uint16_t *x_owner)
+{
+	uint64_t key = fdb_key(mac, 0);
+	uint16_t owner = fdb_owner_of(fdb, key);
+
+	assert(slot < VPORT_MAX);
+	if (owner == slot)
+		return 0;
+	if (owner != FDB_NO_SLOT) {
+		*x_owner = owner;
+		return -EEXIST;
+	}
+	// In one go: a station that is learned or displaced meanwhile would stay.
+	lock_wait(fdb);
+	fdb_owner_set(fdb, slot, key);
+	for (uint32_t i = 0; i < fdb->n_buckets; i++)
+		bucket_forget_foreign(fdb, &fdb->buckets[i], key, slot);
+	fdb_unlock(fdb);
+	return 0;
+}
+
+void fdb_disown(struct fdb *fdb, uint16_t slot)
+{
+	if (FDB_GET(fdb->owners.macs[slot]) == 0)
+		return;
+	lock_wait(fdb);
+	fdb_owner_set(fdb, slot, 0);
+	fdb_unlock(fdb);
+}
+
+void fdb_set_fids(struct fdb *fdb, const struct vlan_fids *fids)
+{
+	atomic_store_explicit(&fdb->fids, fids, memory_order_release);
 }
 
 void fdb_age(struct fdb *fdb, uint32_t now_s, uint32_t n_buckets)
@@ -209,6 +251,26 @@ static int pin_locked(struct fdb *fdb, uint64_t key, uint16_t slot, uint16_t *x_
 	}
 	fdb_replace(fdb, entry, pin);
 	return 0;
+}
+
+// A learned station of this address at another port.
+static bool entry_is_foreign(struct fdb_entry *entry, uint64_t key, uint16_t slot)
+{
+	uint64_t value = fdb_entry_value(entry);
+
+	return FDB_KEY_MAC(fdb_entry_key(entry)) == FDB_KEY_MAC(key) &&
+	       FDB_VALUE_SLOT(value) != slot && !fdb_value_static(value);
+}
+
+static void bucket_forget_foreign(struct fdb *fdb, struct fdb_bucket *bucket, uint64_t key,
+				  uint16_t slot)
+{
+	for (unsigned i = 0; i < FDB_BUCKET_ENTRIES; i++) {
+		struct fdb_entry *entry = &bucket->entries[i];
+
+		if (entry_is_foreign(entry, key, slot) && !entry_is_dead(fdb, entry))
+			fdb_remove(fdb, entry);
+	}
 }
 
 static void copy_stations(struct fdb *to, struct fdb *from, bool copy_static)

@@ -24,6 +24,7 @@
 
 #include "ports/object_types.h"
 #include "ports/vport_types.h"
+#include "switch/vlan_types.h"
 
 enum {
 	FDB_BUCKET_ENTRIES = 4,
@@ -32,7 +33,8 @@ enum {
 	FDB_STATIONS_MAX = 1 << 24,
 	FDB_AGEING_DEFAULT_S = 300,
 	FDB_AGEING_MAX_S = 0xf00000, // what 24 bits of seconds can tell apart, with room
-	FDB_NO_SLOT = 0xffff
+	FDB_NO_SLOT = 0xffff,
+	FDB_OWNERS_INDEX = 2 * VPORT_MAX // a power of two
 };
 
 enum fdb_entry_flags {
@@ -71,6 +73,19 @@ struct fdb_port {
 	_Atomic uint64_t moved_in; // stations that came from another port; under the lock
 };
 
+/*
+ * Addresses that belong to a port in all VLANs. 'index' is a hash table of slots + 1, open
+ * addressing; the main thread writes the one that 'current' does not name, then renames, under the
+ * lock. A reader without it that is overtaken twice may miss an owner, but is told no wrong one:
+ * who learns asks again under the lock.
+ */
+struct fdb_owners {
+	_Atomic uint64_t macs[VPORT_MAX]; // by slot, as in a key; 0: none
+	_Atomic uint16_t index[2][FDB_OWNERS_INDEX];
+	_Atomic uint32_t current;
+	_Atomic uint32_t n; // slots that own an address
+};
+
 struct fdb {
 	struct object obj;
 
@@ -106,4 +121,8 @@ struct fdb {
 	alignas(64) _Atomic uint16_t
 		generation[VPORT_MAX]; // of each slot; entries of older ones are dead
 	struct fdb_port ports[VPORT_MAX];
+
+	// Main thread.
+	_Atomic(const struct vlan_fids *) fids; // NULL: each VLAN has its own stations
+	struct fdb_owners owners;
 };

@@ -3,6 +3,7 @@
 #include "ports/droplog.h"
 #include "ports/nethdr.h"
 #include "ports/vnbl.h"
+#include "switch/policy.h"
 
 enum { ETHER_SIZE = 14, MAC_SIZE = 6 };
 
@@ -20,7 +21,7 @@ void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct 
 {
 	uint32_t frame_max = atomic_load_explicit(&sw->frame_max, memory_order_relaxed);
 	uint64_t bytes = 0;
-	unsigned passed = 0;
+	unsigned passed = 0, flags = 0;
 
 	for (unsigned i = 0; i < burst->n; i++) {
 		struct vnbl *v = &burst->frames[i];
@@ -39,10 +40,13 @@ void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct 
 			continue;
 		}
 		passed++;
+		flags |= v->flags;
 		bytes += v->frame_size + (v->flags & VNBL_HAS_TAG ? VNBL_TAG_SIZE : 0);
 	}
 	st->rx_frames += passed;
 	st->rx_bytes += bytes;
+	if (flags & VNBL_HAS_TAG || policy_has(rxq->port))
+		policy_enter_burst(policy_of(rxq->port), burst, st);
 }
 
 unsigned ingress_check(const struct vnbl *v, uint32_t frame_max)

@@ -1,6 +1,7 @@
 /*
- * What happens to a frame between its NIC and the MAC table: it is checked, and its VLAN tag
- * is taken out of band. First half of the order of HYPERV 1.2.
+ * What happens to a frame between its NIC and the MAC table: it is checked, its VLAN tag is taken
+ * out of band, and its port's policy says whether it may enter. First half of the order of
+ * HYPERV 1.2.
  *
  * Threads: the proc that holds the burst.
  */

@@ -377,7 +377,7 @@ static unsigned proc_burst(struct proc *p, const struct proc_rxq *rxq)
 	fdb_lookup_burst(fdb, burst->frames, burst->n);
 	crumb(p, PROC_STAGE_EGRESS);
 	egress_burst(atomic_load_explicit(&rxq->vswitch->map, memory_order_acquire), rxq, burst,
-		     p->number);
+		     p->number, p->now_s);
 	crumb(p, PROC_STAGE_RELEASE);
 	vnbl_release_burst(burst);
 	vnic_rx_done(rxq->nic, rxq->queue, burst);

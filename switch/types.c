@@ -17,6 +17,7 @@
 #include "switch/btf_types.h"
 #include "switch/conf_types.h"
 #include "switch/fdb_types.h"
+#include "switch/policy_types.h"
 #include "switch/proc_types.h"
 #include "switch/root_types.h"
 #include "switch/vswitch_types.h"
@@ -65,15 +66,24 @@ union vsw_types {
 	struct fdb *fdb;
 	struct fdb_bucket *fdb_bucket;
 	struct fdb_entry *fdb_entry;
+	struct fdb_owners *fdb_owners;
 	struct fdb_port *fdb_port;
+	struct guard_address *guard_address;
+	struct guard_rules *guard_rules;
 	struct miniport *miniport;
 	struct mopen *mopen;
+	struct policy *policy;
 	struct proc *proc;
 	struct proc_conf *proc_conf;
 	struct proc_rxq *proc_rxq;
+	struct vlan_fids *vlan_fids;
+	struct vlan_rules *vlan_rules;
+	struct vlan_set *vlan_set;
 	struct vsw_root *vsw_root;
 	struct vswitch *vswitch;
 	struct vswitch_map *vswitch_map;
+	struct vswitch_mirror *vswitch_mirror;
+	struct vswitch_mirrors *vswitch_mirrors;
 
 	struct vsw_btf_probe *vsw_btf_probe;
 
@@ -85,6 +95,7 @@ union vsw_types {
 	enum proc_stage *proc_stage;
 	enum vhost_phase *vhost_phase;
 	enum vhost_use *vhost_use;
+	enum vlan_mode *vlan_mode;
 	enum virtq_break *virtq_break;
 	enum virtq_direction *virtq_direction;
 	enum vnic_kind *vnic_kind;

@@ -224,6 +224,8 @@ static void vswitch_free(struct vswitch *sw)
 	edges_destroy(sw);
 	fdb_destroy(atomic_load(&sw->fdb));
 	free(atomic_load(&sw->map));
+	free(atomic_load(&sw->mirrors));
+	free(sw->fids);
 	free(sw->ports);
 	object_fini(&sw->obj);
 	free(sw);

@@ -12,6 +12,7 @@
 #include "switch/proc.h"
 #include "switch/vswitch.h"
 #include "switch/vswitch_map.h"
+#include "switch/vswitch_policy.h"
 
 enum {
 	QUOTA_SHARE = 8, // a VM's port may hold this part of the table, if not told otherwise
@@ -29,7 +30,6 @@ static int ports_append(struct vswitch *sw, struct vport *port);
 static void ports_delete(struct vswitch *sw, const struct vport *port);
 static int map_rebuild(struct vswitch *sw, struct errtext *e);
 static void map_without(struct vswitch *sw, const struct vport *port);
-static int pin_mac(struct vport *port, const uint8_t mac[6], struct errtext *e);
 static void set_mac(struct vport *port, const struct conf_port *conf);
 static void stations_forget(struct vport *port);
 static const char *default_friendly_name(const struct vport *port, char *buffer, size_t size);
@@ -69,11 +69,12 @@ int vswitch_port_add(struct vswitch *sw, const struct conf_port *conf, enum vswi
 	}
 	fdb_port_add(atomic_load(&sw->fdb), port->slot,
 		     vswitch_port_quota(port, atomic_load(&sw->fdb)->max_stations));
-	if (conf->mac_set && (rc = pin_mac(port, conf->mac, e)) < 0) {
+	set_mac(port, conf);
+	rc = vswitch_policy_init(port, conf, e);
+	if (rc < 0) {
 		close_pipe(pcap_fd);
 		goto undo;
 	}
-	set_mac(port, conf);
 	if (conf->has_nic && (rc = nic_attach(port, conf, origin, pcap_fd, e)) < 0)
 		goto undo;
 	// commit
@@ -83,26 +84,15 @@ int vswitch_port_add(struct vswitch *sw, const struct conf_port *conf, enum vswi
 	return 0;
 
 undo:
+	vswitch_policy_fini(port);
 	fdb_port_flush(atomic_load(&sw->fdb), port->slot);
 	ports_delete(sw, port);
 	vport_destroy(port);
 	return rc;
 }
 
-int vswitch_port_update(struct vport *port, const struct conf_port *conf, struct errtext *e)
+void vswitch_port_update(struct vport *port, const struct conf_port *conf)
 {
-	struct fdb *fdb = atomic_load(&port->vswitch->fdb);
-	bool same_mac = conf->mac_set == port->mac_set &&
-			(!conf->mac_set || memcmp(conf->mac, port->mac, sizeof(port->mac)) == 0);
-
-	if (!same_mac) {
-		int rc = conf->mac_set ? pin_mac(port, conf->mac, e) : 0;
-
-		if (rc < 0)
-			return rc;
-		if (port->mac_set)
-			fdb_unpin(fdb, port->mac, 0);
-	}
 	object_change_begin(&port->obj);
 	set_mac(port, conf);
 	port->max_stations = conf->max_stations;
@@ -110,8 +100,9 @@ int vswitch_port_update(struct vport *port, const struct conf_port *conf, struct
 	snprintf(port->obj.friendly_name, sizeof(port->obj.friendly_name), "%s",
 		 conf->friendly_name);
 	object_change_end(&port->obj);
+	if (port->nic != NULL)
+		vnic_set_mac(port->nic, port->mac);
 	vswitch_port_inherit(port);
-	return 0;
 }
 
 void vswitch_port_remove(struct vport *port, bool forget)
@@ -129,6 +120,7 @@ void vswitch_port_remove(struct vport *port, bool forget)
 		vnic_destroy(nic, forget);
 		port->nic = NULL;
 	}
+	vswitch_policy_fini(port);
 	fdb_port_flush(atomic_load(&sw->fdb), port->slot);
 	ports_delete(sw, port);
 	port->state = VPORT_STATE_DELETED;
@@ -357,24 +349,6 @@ static void map_without(struct vswitch *sw, const struct vport *port)
 	free(old);
 }
 
-static int pin_mac(struct vport *port, const uint8_t mac[6], struct errtext *e)
-{
-	struct vswitch *sw = port->vswitch;
-	uint16_t owner_slot;
-	int rc = fdb_pin(atomic_load(&sw->fdb), mac, 0, port->slot, &owner_slot);
-
-	if (rc == -EEXIST) {
-		for (uint32_t i = 0; i < sw->n_ports; i++) {
-			if (sw->ports[i]->slot == owner_slot)
-				return errtext_set(e, rc, "the MAC address belongs to port '%s'",
-						   sw->ports[i]->obj.name);
-		}
-	}
-	if (rc < 0)
-		return errtext_set(e, rc, "the MAC table has no room for the port's address");
-	return 0;
-}
-
 static void set_mac(struct vport *port, const struct conf_port *conf)
 {
 	port->mac_set = conf->mac_set;
@@ -385,8 +359,7 @@ static void set_mac(struct vport *port, const struct conf_port *conf)
 static void stations_forget(struct vport *port)
 {
 	fdb_port_flush(atomic_load(&port->vswitch->fdb), port->slot);
-	if (port->mac_set)
-		pin_mac(port, port->mac, NULL);
+	vswitch_policy_pin(port);
 }
 
 static const char *default_friendly_name(const struct vport *port, char *buffer, size_t size)

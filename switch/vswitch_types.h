@@ -63,6 +63,19 @@ struct mopen {
 	uint32_t pad;
 };
 
+// A port that gets copies of others' frames, and of what session.
+struct vswitch_mirror {
+	uint16_t slot;
+	_Atomic uint8_t session; // 1..255; 0: the port is gone
+	uint8_t pad;
+};
+
+// Replaced as a whole under RCU.
+struct vswitch_mirrors {
+	uint32_t n;
+	struct vswitch_mirror to[VPORT_MIRRORS_MAX];
+};
+
 // The ports that procs deliver to, by slot. Replaced as a whole under RCU.
 struct vswitch_map {
 	uint32_t n_slots;  // length of by_slot
@@ -87,12 +100,14 @@ struct vswitch {
 	// Written by the main thread, read by procs.
 	alignas(64) _Atomic(struct vswitch_map *) map;
 	_Atomic(struct fdb *) fdb;
-	_Atomic uint32_t mtu;       // bytes, L3 payload
-	_Atomic uint32_t frame_max; // bytes: MTU with Ethernet header, without tag
+	_Atomic(struct vswitch_mirrors *) mirrors; // NULL: nothing is mirrored
+	_Atomic uint32_t mtu;                      // bytes, L3 payload
+	_Atomic uint32_t frame_max;                // bytes: MTU with Ethernet header, without tag
 
 	// Main thread.
 	uint32_t ageing_s;
 	uint32_t n_ports;
 	uint32_t ports_capacity;
-	struct vport **ports; // all ports, in order of creation; n_ports of them
+	struct vlan_fids *fids; // what the table was told; NULL: nothing
+	struct vport **ports;   // all ports, in order of creation; n_ports of them
 };

@@ -14,6 +14,8 @@ _vswctl_complete() { # WORDS: offers those that begin with what is typed
 _vswctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local i words=() _vswctl_options=()
+	local policy="vlan mac-spoofing teaming vm ieee-priority storm-limit mirror
+		dhcp-guard router-guard arp-guard address"
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-r | -f)
@@ -33,6 +35,14 @@ _vswctl() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
+	vlan)
+		_vswctl_complete "default untagged access trunk isolated community promiscuous"
+		return
+		;;
+	mirror)
+		_vswctl_complete "none source destination"
+		return
+		;;
 	nic)
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /sys/class/net)" -- "$current")
 		return
@@ -46,8 +56,9 @@ _vswctl() {
 	esac
 	case "${#words[@]} ${words[0]:-} ${words[1]:-}" in
 	"0 "*) _vswctl_complete "-r -j -f switch port show save help version" ;;
-	"1 switch "* | "1 port "*) _vswctl_complete "add set remove" ;;
-	"1 show "*) _vswctl_complete "switches ports fdb drops procs" ;;
+	"1 switch "*) _vswctl_complete "add set remove" ;;
+	"1 port "*) _vswctl_complete "add set remove check" ;;
+	"1 show "*) _vswctl_complete "switches ports policy fdb drops procs" ;;
 	"2 switch add"* | "2 port add"*) ;;
 	"2 switch "*) _vswctl_complete "$(_vswctl_names switches)" ;;
 	"2 port "*) _vswctl_complete "$(_vswctl_names ports)" ;;
@@ -55,8 +66,8 @@ _vswctl() {
 	"3 switch add") _vswctl_complete "external internal private" ;;
 	*" switch add") _vswctl_complete "nic id device-id allow-management-os tap on off" ;;
 	*" switch set") _vswctl_complete "ageing stations mtu friendly-name" ;;
-	*" port add") _vswctl_complete "switch vhost tap nic pcap client server rx tx queues mac id" ;;
-	*" port set") _vswctl_complete "mac friendly-name max-stations" ;;
+	*" port add") _vswctl_complete "switch vhost tap nic pcap client server rx tx queues mac id $policy" ;;
+	*" port set" | *" port check") _vswctl_complete "mac $policy max-stations friendly-name" ;;
 	esac
 }
 

@@ -86,6 +86,9 @@ counted --size imix --server --guest "$T/c1.sock" --client --guest "$T/1.sock"
 equal "$(value '.switch.guest_roles | join(" ")')" '"server client"' "roles"
 counted --size 9000 --one-way "${two[@]}"
 equal "$(value '[.rows[].label] | join(",")')" '"0 -> 1"' "directions"
+for n in 0 1; do
+	ctl port set "p$n" vlan trunk 5 ieee-priority on
+done
 counted --vlan 5 --pcp 3 --size 65 --src-macs 10 --dst-macs 20 "${two[@]}"
 counted --rx-buffer 256 --size 1518 --chain 4 --ring 256 --rate 20k "${two[@]}"
 holds '.result.rx_mpps < 0.03 and .settings.rate_pps == 20000'

@@ -64,9 +64,15 @@ from b $A $B
 expect 0 0 1
 equal "$(ctl -j show fdb s | jq '.totals[0].moved')" 1 "moves"
 
-# Each VLAN has stations of its own, and tags do not matter to anyone else yet.
+# Each VLAN has stations of its own.
+for m in a b c; do
+	ctl port set "$m" vlan trunk 5
+done
 frame $A $B 8100000588b5 64 | send b eth0
 expect 1 0 1
+for m in a b c; do
+	ctl port set "$m" vlan default
+done
 
 # Never forwarded, and counted.
 for x in 0 1 2 3 4 5 6 7 8 9 a b c d e f; do

@@ -27,7 +27,7 @@ existing() {
 }
 
 # Files whose functions a proc calls for frames.
-mapfile -t fast < <(existing switch/{proc,ingress,egress,fdb}.c \
+mapfile -t fast < <(existing switch/{proc,ingress,egress,fdb,vlan,policy,storm,mirror,parse,guard}.c \
 	ports/{vring,vring_rx,vring_tx}.c ports/{copy,vring}.h)
 words='usleep|sleep|pthread_mutex_lock|rte_spinlock_lock|syslog|f?printf|snprintf|log_[a-z]+'
 words+='|malloc|calloc|realloc|free|rte_malloc|rte_zmalloc|rte_calloc|rte_free'

@@ -21,8 +21,8 @@ static inline void conf_fixture_random(void *bytes, size_t size)
 	}
 }
 
-static const struct conf_env conf_fixture_env = {.run_dir = "/run/vsw",
-						 .random = conf_fixture_random};
+static const struct conf_env conf_fixture_env = {
+	.run_dir = "/run/vsw", .mac_pool = {1, 2}, .random = conf_fixture_random};
 
 // Runs one line; what conf_edit() returns. 'e' has its words, 'x_column' where.
 static inline int conf_fixture_run(struct conf *c, const char *line, struct conf_edit *edit,

@@ -67,7 +67,7 @@ static void make_port_command(char *line, size_t size)
 
 	if (roll(4) == 0)
 		snprintf(id, sizeof(id), " id %u", roll(40));
-	switch (roll(8)) {
+	switch (roll(10)) {
 	case 0:
 	case 1:
 		snprintf(line, size, "port add p%u switch \"sw %u\" vhost \"%s%u\"%s%s", n, s,
@@ -89,6 +89,20 @@ static void make_port_command(char *line, size_t size)
 	case 5:
 		snprintf(line, size, "port set p%u %s%u", n,
 			 PICK("max-stations ", "friendly-name N", "mac 02:00:00:00:00:0"), roll(9));
+		return;
+	case 6:
+		snprintf(line, size, "port set p%u vlan %s %u%s", n,
+			 PICK("access", "trunk 1-9,200 native", "isolated 5", "community 5",
+			      "promiscuous 5"),
+			 roll(12), PICK("", " prune 3-4", " teaming on vm \"a b\""));
+		return;
+	case 7:
+		snprintf(line, size, "port %s p%u %s%u", PICK("set", "check"), n,
+			 PICK("storm-limit ", "mac dynamic vm v", "mac-spoofing on vm v",
+			      "dhcp-guard on arp-guard on vm v", "router-guard on storm-limit ",
+			      "address 192.0.2.1,2001:db8::/32 storm-limit ", "address none vm v",
+			      "vlan default storm-limit 0 ieee-priority on teaming off vm v"),
+			 roll(9));
 		return;
 	default:
 		snprintf(line, size, "port remove p%u", n);

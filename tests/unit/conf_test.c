@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "switch/policy_types.h"
 #include "tests/unit/conf_fixture.h"
 
 static int setup(void **state)
@@ -262,12 +263,255 @@ static void errors_point_at_the_word(void **state)
 	refuse(c, "port add x switch lab vhost s features 12", -EINVAL, 40, "0x");
 	refuse(c, "port add x switch lab pcap", -EINVAL, 27, "needs a file");
 	refuse(c, "port add x switch lab pcap rx f", -EINVAL, 31, "begin with '/'");
-	refuse(c, "port set vm1 vlan access", -EINVAL, 14, "Known here: mac, friendly-name");
+	refuse(c, "port set vm1 vlna 5", -EINVAL, 14, "did you mean 'vlan'");
 	refuse(c, "port set vm2 mac none", -ENOENT, 10, "did you mean 'vm1'");
-	refuse(c, "port set vm1 mac nobody", -EINVAL, 18, "nor is it 'none'");
+	refuse(c, "port set vm1 mac nobody", -EINVAL, 18, "nor is it 'dynamic'");
 	refuse(c, "port set lab:default mac 02:00:00:00:00:07", -EINVAL, 22, "no NIC");
 	refuse(c, "port remove lab:internal", -EINVAL, 13, "switch remove");
 	refuse(c, "port remove vm1 vm1", -EINVAL, 17, "too much");
+}
+
+static void policy_settings_are_read_checked_and_printed(void **state)
+{
+	struct conf *c = *state;
+	char *text;
+
+	run(c, "switch add s private");
+	run(c, "port add a switch s tap a mac 02:00:00:00:00:01");
+	run(c, "port add b switch s tap b");
+	run(c, "port add c switch s tap c");
+	run(c, "port set a vlan trunk 1-100,200 native 5 prune 7,9-10 teaming on vm \"the web\"");
+	run(c, "port set b storm-limit 100 ieee-priority on mac-spoofing on vlan promiscuous 300 "
+	       "301-303");
+	run(c, "port set c vlan isolated 300 301");
+	text = conf_fixture_text(c);
+	assert_non_null(strstr(text, "port set a vlan trunk 1-100,200 native 5 prune 7,9-10 "
+				     "teaming on vm \"the web\"\n"));
+	assert_non_null(strstr(text, "port set b vlan promiscuous 300 301-303 mac-spoofing on "
+				     "ieee-priority on storm-limit 100\n"));
+	assert_non_null(strstr(text, "port set c vlan isolated 300 301\n"));
+	free(text);
+	// All of it can be said at once.
+	run(c, "port add d switch s tap d vlan access 7 mac dynamic teaming on vm x arp-guard on "
+	       "address 192.0.2.9 mirror source session 3");
+	text = conf_fixture_text(c);
+	assert_non_null(strstr(text, "port set d vlan access 7 teaming on vm x arp-guard on mirror "
+				     "source session 3 address 192.0.2.9\n"));
+	free(text);
+	run(c, "port remove d");
+	run(c, "port set b vlan default storm-limit 0 ieee-priority off mac-spoofing off");
+	run(c, "port set a vlan trunk 5 native none prune 6");
+	text = conf_fixture_text(c);
+	assert_non_null(strstr(text, "port set a vlan trunk 5 native none prune 6 teaming on"));
+	free(text);
+	run(c, "port set a vlan untagged teaming off vm none");
+	run(c, "port set c vlan default");
+	text = conf_fixture_text(c);
+	assert_non_null(strstr(text, "port set a vlan untagged\n"));
+	assert_null(strstr(text, "port set b"));
+	assert_null(strstr(text, "port set c"));
+	free(text);
+}
+
+static void wrong_policies_are_refused(void **state)
+{
+	struct conf *c = *state;
+
+	run(c, "switch add s private");
+	run(c, "switch add t private");
+	run(c, "port add a switch s tap a");
+	run(c, "port add b switch s tap b");
+	run(c, "port add o switch t tap o");
+	refuse(c, "port set a vlan", -EINVAL, 16, "needs a value");
+	refuse(c, "port set a vlan acess 5", -EINVAL, 17, "did you mean 'access'");
+	refuse(c, "port set a vlan access", -EINVAL, 23, "missing at the end: the VLAN");
+	refuse(c, "port set a vlan access 0", -EINVAL, 24, "1 to 4094");
+	refuse(c, "port set a vlan access 4095", -EINVAL, 24, "1 to 4094");
+	refuse(c, "port set a vlan trunk 5-3", -EINVAL, 23, "not a list of VLANs");
+	refuse(c, "port set a vlan trunk 0-3", -EINVAL, 23, "not a list of VLANs");
+	refuse(c, "port set a vlan trunk 1-9999999999", -EINVAL, 23, "not a list of VLANs");
+	refuse(c, "port set a vlan trunk 5 native 5 prune 4-6", -EINVAL, 40, "which is it");
+	refuse(c, "port set a vlan isolated 5 5", -EINVAL, 28, "primary and secondary at once");
+	refuse(c, "port set a vlan promiscuous 5 4-6", -EINVAL, 31, "at once");
+	refuse(c, "port set a storm-limit -1", -EINVAL, 24, "frames per second");
+	refuse(c, "port set a teaming on", -EINVAL, 12, "vm NAME");
+	refuse(c, "port set a teaming on vm x", -EINVAL, 12, "mac MAC");
+	refuse(c, "port set s:default vlan access 5", -EINVAL, 20, "no NIC");
+	refuse(c, "port add x switch s tap x vlan access 0", -EINVAL, 39, "1 to 4094");
+	refuse(c, "port add x switch s tap x teaming on vm y", -EINVAL, 10, "mac MAC");
+	run(c, "port set a vlan isolated 100 101");
+	refuse(c, "port set b vlan community 100 101", -EEXIST, 12,
+	       "an isolated secondary by port 'a'");
+	refuse(c, "port set b vlan isolated 200 101", -EEXIST, 12,
+	       "a secondary of VLAN 100 by port 'a'");
+	refuse(c, "port set b vlan isolated 101 102", -EEXIST, 12, "cannot be a primary VLAN");
+	refuse(c, "port set b vlan access 101", -EEXIST, 12, "cannot be an ordinary VLAN");
+	refuse(c, "port set b vlan promiscuous 200 101", -EEXIST, 12, "cannot be one of VLAN 200");
+	run(c, "port set b vlan promiscuous 100 101-103");
+	run(c, "port set b vlan trunk 1-4094 native 7");
+	run(c, "port set o vlan community 200 101"); // of another switch
+	run(c, "port set a vlan community 300 101"); // nobody else's any more
+}
+
+static void assert_saved_as(struct conf *c, const char *set, const char *saved)
+{
+	char line[4096], *text;
+
+	snprintf(line, sizeof(line), "port set a %s", set);
+	run(c, line);
+	text = conf_fixture_text(c);
+	snprintf(line, sizeof(line), "\nport set a %s\n", saved);
+	if (strstr(text, line) == NULL)
+		fail_msg("%s: not saved as%s", set, line);
+	free(text);
+	run(c, "port set a arp-guard off address none dhcp-guard off router-guard off");
+	text = conf_fixture_text(c);
+	assert_null(strstr(text, "port set a"));
+	free(text);
+}
+
+// The n-th of many prefixes, in the longest form.
+static size_t add_prefix(char *line, size_t size, size_t at, unsigned n)
+{
+	return at + (size_t)snprintf(line + at, size - at,
+				     "%s2001:db8:1111:2222:3333:4444:%x:8000/113", n > 0 ? "," : "",
+				     n + 0x5550);
+}
+
+static void guards_are_read_checked_and_printed(void **state)
+{
+	struct conf *c = *state;
+	char line[4096];
+	size_t at;
+
+	run(c, "switch add s private");
+	run(c, "port add a switch s tap a");
+	assert_saved_as(c, "dhcp-guard on", "dhcp-guard on");
+	assert_saved_as(c, "router-guard on dhcp-guard on", "dhcp-guard on router-guard on");
+	assert_saved_as(c, "address 192.0.2.1", "address 192.0.2.1");
+	assert_saved_as(c, "arp-guard on address 192.0.2.1,198.51.100.0/24",
+			"arp-guard on address 192.0.2.1,198.51.100.0/24");
+	// Each address has one way to be written.
+	assert_saved_as(c, "address 2001:DB8:0:0::5,2001:db8::/32,0.0.0.0/0,::/0,fe80::1/128",
+			"address 2001:db8::5,2001:db8::/32,0.0.0.0/0,::/0,fe80::1");
+	assert_saved_as(c, "address ::ffff:192.0.2.1,::ffff:198.51.100.0/120,192.0.2.2/32",
+			"address 192.0.2.1,198.51.100.0/24,192.0.2.2");
+	// As many as there may be.
+	at = (size_t)snprintf(line, sizeof(line), "address ");
+	for (unsigned n = 0; n < GUARD_ADDRESSES_MAX; n++)
+		at = add_prefix(line, sizeof(line), at, n);
+	assert_saved_as(c, line, line);
+	add_prefix(line, sizeof(line), at, GUARD_ADDRESSES_MAX);
+	memmove(line + strlen("port set a "), line, strlen(line) + 1);
+	memcpy(line, "port set a ", strlen("port set a "));
+	refuse(c, line, -EINVAL, 20, "at most 32 addresses");
+}
+
+static void wrong_guards_are_refused(void **state)
+{
+	static const char *const no_addresses[] = {
+		"192.0.2",       "192.0.2.256",  "192.0.2.1/33",
+		"192.0.2.1/",    "192.0.2.1/x",  "192.0.2.1,",
+		",192.0.2.1",    "1,2",          "2001:db8::/129",
+		"2001:db8:::1",  "fe80::1%eth0", "192.0.2.1/-1",
+		"192.0.2.1/1/1", "host",         "/24",
+		"192.0.2.1/24/", "0192.0.2.1",   "1111:2222:3333:4444:5555:6666:7777:8888:9999"};
+	struct conf *c = *state;
+
+	run(c, "switch add s private");
+	run(c, "port add a switch s tap a");
+	for (unsigned i = 0; i < sizeof(no_addresses) / sizeof(no_addresses[0]); i++) {
+		char line[100];
+
+		snprintf(line, sizeof(line), "port set a address %s", no_addresses[i]);
+		refuse(c, line, -EINVAL, 20, "is not an address or a prefix");
+	}
+	refuse(c, "port set a address 192.0.2.1/24", -EINVAL, 20, "bits behind its prefix");
+	refuse(c, "port set a address 2001:db8::1/127", -EINVAL, 20, "bits behind its prefix");
+	refuse(c, "port set a address 192.0.2.1,0.0.0.0", -EINVAL, 20, "no station's");
+	refuse(c, "port set a address ::", -EINVAL, 20, "no station's");
+	refuse(c, "port set a address 224.0.0.0/4", -EINVAL, 20, "no station's");
+	refuse(c, "port set a address 255.255.255.255", -EINVAL, 20, "no station's");
+	refuse(c, "port set a address ff02::1", -EINVAL, 20, "no station's");
+	refuse(c, "port set a address 192.0.2.1,::1,::ffff:192.0.2.1", -EINVAL, 20, "twice");
+	refuse(c, "port set a dhcp-guard yes", -EINVAL, 23, "neither 'on' nor 'off'");
+	refuse(c, "port set a router-guard 1", -EINVAL, 25, "neither 'on' nor 'off'");
+	refuse(c, "port set a dhcp-gard on", -EINVAL, 12, "did you mean 'dhcp-guard'");
+	refuse(c, "port set s:default dhcp-guard on", -EINVAL, 20, "no NIC");
+	refuse(c, "port set s:default address 192.0.2.1", -EINVAL, 20, "no NIC");
+	// A guard without an address would let nothing be announced.
+	refuse(c, "port set a arp-guard on", -EINVAL, 12, "address LIST");
+	run(c, "port set a arp-guard on address 192.0.2.1");
+	refuse(c, "port set a address none", -EINVAL, 12, "address LIST");
+	refuse(c, "port set a dhcp-guard on address none", -EINVAL, 12, "address LIST");
+	run(c, "port set a arp-guard off address none");
+}
+
+// A state with more addresses than the table has room for could not be taken up again.
+static void the_table_has_room_for_all_addresses(void **state)
+{
+	struct conf *c = *state;
+	char line[80];
+
+	run(c, "switch add s private");
+	run(c, "switch add t private");
+	run(c, "port add o switch t tap o mac dynamic");
+	run(c, "port add x switch s tap x");
+	for (unsigned i = 0; i < 17; i++) {
+		snprintf(line, sizeof(line), "port add p%u switch s tap t%u mac dynamic", i, i);
+		run(c, line);
+	}
+	refuse(c, "switch set s stations 16", -ENOSPC, 23, "17 ports of switch 's'");
+	run(c, "switch set s stations 17");
+	refuse(c, "port set x mac dynamic", -ENOSPC, 12, "full of ports' addresses");
+	refuse(c, "port add y switch s tap y mac 02:00:00:00:00:01", -ENOSPC, 31, "switch set");
+	run(c, "port set p3 mac 02:00:00:00:00:01");
+	run(c, "switch set t stations 16");
+}
+
+// Of a VM so large that procs could not hold all of its addresses, none is silently left out.
+static void a_vm_has_so_many_addresses(void **state)
+{
+	struct conf *c = *state;
+	char line[80];
+
+	run(c, "switch add s private");
+	run(c, "switch add t private");
+	for (unsigned i = 0; i <= POLICY_MACS_MAX; i++) {
+		snprintf(line, sizeof(line), "port add p%u switch s tap t%u mac dynamic", i, i);
+		run(c, line);
+		snprintf(line, sizeof(line), "port set p%u vm web", i);
+		if (i < POLICY_MACS_MAX)
+			run(c, line);
+	}
+	refuse(c, line, -ENOSPC, 14, "VM 'web' has 16 addresses");
+	run(c, "port set p3 mac none");
+	run(c, line);
+	refuse(c, "port set p3 mac dynamic", -ENOSPC, 13, "VM 'web' has 16 addresses");
+	run(c, "port add o switch t tap o mac dynamic vm web");
+}
+
+static void dynamic_addresses_come_from_the_hosts_pool(void **state)
+{
+	struct conf *c = *state;
+	char line[80];
+
+	run(c, "switch add s private");
+	run(c, "switch add t private");
+	run(c, "port add a switch s tap a mac dynamic");
+	run(c, "port add b switch t tap b mac dynamic");
+	run(c, "port add x switch t tap x");
+	assert_memory_equal(conf_port_find(c, "a")->mac, "\x00\x15\x5d\x01\x02\x00", 6);
+	assert_memory_equal(conf_port_find(c, "b")->mac, "\x00\x15\x5d\x01\x02\x01", 6);
+	run(c, "port remove a");
+	for (unsigned i = 0; i < 255; i++) {
+		snprintf(line, sizeof(line), "port add p%u switch s tap t%u mac dynamic", i, i);
+		run(c, line);
+	}
+	refuse(c, "port set x mac dynamic", -ENOSPC, 16, "00-15-5D-01-02-00");
+	run(c, "port remove p100");
+	run(c, "port set x mac dynamic");
+	assert_int_equal(conf_port_find(c, "x")->mac[5], 101);
 }
 
 static void long_socket_paths(void **state)
@@ -389,6 +633,13 @@ int main(void)
 		TEST(tap_names),
 		TEST(nothing_is_used_twice),
 		TEST(errors_point_at_the_word),
+		TEST(policy_settings_are_read_checked_and_printed),
+		TEST(wrong_policies_are_refused),
+		TEST(guards_are_read_checked_and_printed),
+		TEST(wrong_guards_are_refused),
+		TEST(the_table_has_room_for_all_addresses),
+		TEST(a_vm_has_so_many_addresses),
+		TEST(dynamic_addresses_come_from_the_hosts_pool),
 		TEST(long_socket_paths),
 		TEST(limits_of_number),
 		TEST(scattered_ids),

@@ -506,11 +506,103 @@ static void copy_has_all_and_a_small_one_what_it_can(void **state)
 	table_end(small);
 }
 
+static void an_owned_address_is_learned_nowhere_else(void **state)
+{
+	struct fdb *fdb = table(STATIONS), *bigger;
+	uint16_t owner = 0;
+	uint8_t mac[6];
+
+	learn_vlan(fdb, 1, 5, B, T0);
+	learn_vlan(fdb, 1, 6, A, T0);
+	mac_of(1, mac);
+	assert_int_equal(fdb_own(fdb, mac, A, &owner), 0);
+	// What others knew of it is forgotten, in each VLAN; its own stays.
+	assert_int_equal(fdb_lookup(fdb, mac, 5), FDB_NO_SLOT);
+	assert_int_equal(fdb_lookup(fdb, mac, 6), A);
+	learn_vlan(fdb, 1, 5, B, T0);
+	learn_vlan(fdb, 1, 6, B, T0);
+	assert_int_equal(fdb_lookup(fdb, mac, 5), FDB_NO_SLOT);
+	assert_int_equal(fdb_lookup(fdb, mac, 6), A);
+	assert_int_equal(fdb->pinned, 2);
+	learn_vlan(fdb, 1, 5, A, T0);
+	assert_int_equal(fdb_lookup(fdb, mac, 5), A);
+	assert_int_equal(fdb_own(fdb, mac, B, &owner), -EEXIST);
+	assert_int_equal(owner, A);
+
+	assert_int_equal(fdb_create(&(struct fdb_conf){.stations = 2 * STATIONS}, &bigger), 0);
+	fdb_copy(bigger, fdb);
+	assert_int_equal(fdb_own(bigger, mac, B, &owner), -EEXIST);
+	fdb_destroy(bigger);
+
+	fdb_disown(fdb, A);
+	fdb_port_flush(fdb, A);
+	learn_vlan(fdb, 1, 5, B, T0);
+	assert_int_equal(fdb_lookup(fdb, mac, 5), B);
+	assert_int_equal(fdb_own(fdb, mac, B, &owner), 0);
+	fdb_port_add(fdb, B, STATIONS); // another port has the slot: nothing is owned any more
+	assert_int_equal(fdb_own(fdb, mac, A, &owner), 0);
+	table_end(fdb);
+}
+
+// As many owners as there are slots, one after the other and all at once.
+static void every_slot_can_own_an_address(void **state)
+{
+	struct fdb *fdb = table(STATIONS);
+	uint16_t owner;
+	uint8_t mac[6];
+
+	for (uint16_t slot = 0; slot < VPORT_MAX; slot++) {
+		mac_of(slot + 1000u, mac);
+		assert_int_equal(fdb_own(fdb, mac, slot, &owner), 0);
+	}
+	for (uint16_t slot = 0; slot < VPORT_MAX; slot++) {
+		mac_of(slot + 1000u, mac);
+		assert_int_equal(fdb_own(fdb, mac, (uint16_t)(slot + 1) % VPORT_MAX, &owner),
+				 -EEXIST);
+		assert_int_equal(owner, slot);
+		mac_of(slot + 5000u, mac); // a new one takes the place of the old one
+		assert_int_equal(fdb_own(fdb, mac, slot, &owner), 0);
+	}
+	mac_of(1000, mac);
+	assert_int_equal(fdb_own(fdb, mac, A, &owner), 0);
+	table_end(fdb);
+}
+
+static void vlans_that_share_stations_are_one_list(void **state)
+{
+	struct fdb *fdb = table(STATIONS);
+	struct vlan_fids fids;
+	uint8_t mac[6];
+
+	for (uint16_t id = 0; id < VLAN_IDS; id++)
+		fids.of[id] = id == 101 || id == 102 ? 100 : id;
+	fdb_set_fids(fdb, &fids);
+	learn_vlan(fdb, 1, 101, A, T0);
+	learn_vlan(fdb, 2, 100, B, T0);
+	mac_of(1, mac);
+	assert_int_equal(fdb_lookup(fdb, mac, 100), A);
+	assert_int_equal(fdb_lookup(fdb, mac, 101), FDB_NO_SLOT);
+	frame_set(&frames[0], 2, 1, 101);
+	frame_set(&frames[1], 1, 2, 102);
+	frame_set(&frames[2], 1, 2, 103);
+	fdb_lookup_burst(fdb, frames, 3);
+	assert_int_equal(frames[0].dst_slot, B);
+	assert_int_equal(frames[1].dst_slot, A);
+	assert_int_equal(frames[2].dst_slot, FDB_NO_SLOT);
+	fdb_set_fids(fdb, NULL);
+	fdb_lookup_burst(fdb, frames, 1);
+	assert_int_equal(frames[0].dst_slot, FDB_NO_SLOT);
+	table_end(fdb);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_checked_and_addresses_packed),
 		cmocka_unit_test(seeds_differ_from_table_to_table),
+		cmocka_unit_test(an_owned_address_is_learned_nowhere_else),
+		cmocka_unit_test(every_slot_can_own_an_address),
+		cmocka_unit_test(vlans_that_share_stations_are_one_list),
 		cmocka_unit_test(station_is_learned_once),
 		cmocka_unit_test(group_and_zero_addresses_are_not_learned),
 		cmocka_unit_test(broadcast_and_multicast_are_flooded),

@@ -203,9 +203,58 @@ static void displaced_station_is_always_found(void **state)
 	table_end(fdb);
 }
 
+// Somebody sends from an address in all VLANs while it becomes and ceases to be another port's.
+enum { THIEF_VLANS = 8, STOLEN = 1 };
+
+struct thief {
+	pthread_t thread;
+	struct fdb *fdb;
+	_Atomic bool *stop;
+	struct vnbl frames[THIEF_VLANS];
+};
+
+static void *thief_run(void *arg)
+{
+	struct thief *t = arg;
+
+	while (!atomic_load_explicit(t->stop, memory_order_relaxed))
+		fdb_learn_burst(t->fdb, t->frames, THIEF_VLANS, B, T0);
+	return NULL;
+}
+
+static void an_owned_address_cannot_be_taken_at_the_last_moment(void **state)
+{
+	static struct thief thief;
+	struct fdb *fdb = table(STATIONS);
+	_Atomic bool stop = false;
+	uint64_t end = now_ns() + 500000000, stolen = 0;
+	uint16_t owner;
+	uint8_t mac[6];
+
+	mac_of(STOLEN, mac);
+	thief.fdb = fdb;
+	thief.stop = &stop;
+	for (uint16_t i = 0; i < THIEF_VLANS; i++)
+		frame_set(&thief.frames[i], 0, STOLEN, i + 1);
+	assert_int_equal(pthread_create(&thief.thread, NULL, thief_run, &thief), 0);
+	while (now_ns() < end) {
+		assert_int_equal(fdb_own(fdb, mac, A, &owner), 0);
+		for (uint16_t i = 0; i < THIEF_VLANS; i++)
+			stolen += fdb_lookup(fdb, mac, i + 1) != FDB_NO_SLOT;
+		fdb_disown(fdb, A);
+	}
+	atomic_store(&stop, true);
+	pthread_join(thief.thread, NULL);
+	assert_int_equal(stolen, 0);
+	assert_true(fdb->learned > 0);
+	assert_true(fdb->pinned > 0);
+	table_end(fdb);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_owned_address_cannot_be_taken_at_the_last_moment),
 		cmocka_unit_test(several_learners_and_no_torn_result),
 		cmocka_unit_test(displaced_station_is_always_found),
 	};

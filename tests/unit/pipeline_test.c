@@ -28,6 +28,7 @@ struct sent {
 static struct fake_nic *nics[PORTS];
 static struct sent sent[PORTS];
 static struct vport *ports[PORTS];
+static struct vswitch sw;
 static struct vswitch_map map;
 static struct vnbl_burst burst;
 
@@ -44,8 +45,10 @@ static void write_down(struct fake_nic *fake, struct vnbl *const frames[], unsig
 
 static struct proc_rxq rxq_of(unsigned slot)
 {
-	return (struct proc_rxq){
-		.nic = ports[slot]->nic, .port = ports[slot], .slot = (uint16_t)slot};
+	return (struct proc_rxq){.vswitch = &sw,
+				 .nic = ports[slot]->nic,
+				 .port = ports[slot],
+				 .slot = (uint16_t)slot};
 }
 
 // Frame 'i' of the burst: 60 bytes, last byte 'mark', to be delivered to 'dst_slot'.
@@ -102,7 +105,7 @@ static void run(unsigned src)
 {
 	struct proc_rxq rxq = rxq_of(src);
 
-	egress_burst(&map, &rxq, &burst, 0);
+	egress_burst(&map, &rxq, &burst, 0, 0);
 	vnic_settle();
 }
 
@@ -173,6 +176,7 @@ static void dropped_frames_are_left_alone(void **state)
 
 static void tag_is_back_on_delivery(void **state)
 {
+	ports[1]->is_wire = 1;
 	add_frame(1, 'a');
 	burst.frames[0].flags |= VNBL_HAS_TAG;
 	burst.frames[0].vlan_tpid = 0x8100;

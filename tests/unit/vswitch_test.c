@@ -12,10 +12,13 @@
 
 #include "ports/log.h"
 #include "ports/vnic.h"
+#include "switch/conf_types.h"
 #include "switch/fdb.h"
+#include "switch/policy.h"
 #include "switch/proc.h"
 #include "switch/root.h"
 #include "switch/vswitch.h"
+#include "switch/vswitch_policy.h"
 #include "tests/unit/eal.h"
 
 enum { EDGE_REFS = 3, MBUFS = 255 };
@@ -218,6 +221,73 @@ static void a_table_of_another_size_keeps_its_stations(void **state)
 	vswitch_port_remove(port, true);
 }
 
+static void policies_change_all_or_none(void **state)
+{
+	const uint8_t mac[6] = {2, 0, 0, 0, 0, 3}, other[6] = {2, 0, 0, 0, 0, 4};
+	struct conf_port ports[2] = {port_conf("a", 1), port_conf("b", 2)};
+	const struct conf conf = {.n_ports = 2, .ports = ports};
+	struct fdb *fdb = atomic_load(&sw->fdb);
+	struct errtext e = {.text = ""};
+	struct vport *a, *b;
+	struct policy *before;
+
+	ports[0].mac_set = true;
+	memcpy(ports[0].mac, mac, sizeof(mac));
+	a = add(&ports[0]);
+	b = add(&ports[1]);
+	before = atomic_load(&a->policy);
+	assert_non_null(before);
+	assert_null(atomic_load(&b->policy));
+
+	// What is to become of a is done when b turns out to be impossible.
+	ports[0].policy.vlan = (struct conf_vlan){.is_set = true, .mode = VLAN_ACCESS, .own = 5};
+	memcpy(ports[0].mac, other, sizeof(other));
+	ports[1].mac_set = true;
+	memcpy(ports[1].mac, other, sizeof(other));
+	assert_int_equal(vswitch_policy_update(sw, &conf, &e), -EEXIST);
+	assert_non_null(strstr(e.text, "'a'"));
+	assert_ptr_equal(atomic_load(&a->policy), before);
+	assert_null(atomic_load(&b->policy));
+	assert_int_equal(fdb_lookup(fdb, mac, 0), a->slot);
+	assert_int_equal(fdb_lookup(fdb, other, 5), FDB_NO_SLOT);
+	assert_int_equal(fdb_own(fdb, mac, b->slot, &(uint16_t){0}), -EEXIST);
+
+	ports[1].mac_set = false;
+	assert_int_equal(vswitch_policy_update(sw, &conf, NULL), 0);
+	assert_int_equal(policy_of(a)->vlan.own, 5);
+	assert_int_equal(fdb_lookup(fdb, mac, 0), FDB_NO_SLOT);
+	assert_int_equal(fdb_lookup(fdb, other, 5), a->slot);
+	vswitch_port_remove(b, true);
+	vswitch_port_remove(a, true);
+	assert_int_equal(fdb_lookup(fdb, other, 5), FDB_NO_SLOT);
+}
+
+// The next port at the slot of a mirror's destination must not get what was meant for that one.
+static void a_mirror_ends_with_its_destination(void **state)
+{
+	struct conf_port ports[2] = {port_conf("a", 1), port_conf("b", 2)};
+	const struct conf conf = {.n_ports = 2, .ports = ports},
+			  rest = {.n_ports = 1, .ports = ports};
+	struct vport *a = add(&ports[0]), *b = add(&ports[1]);
+	uint16_t slot = b->slot;
+
+	ports[1].policy.mirror = VPORT_MONITOR_DESTINATION;
+	ports[1].policy.session = 9;
+	assert_int_equal(vswitch_policy_update(sw, &conf, NULL), 0);
+	assert_int_equal(atomic_load(&sw->mirrors)->n, 1);
+	assert_int_equal(atomic_load(&sw->mirrors)->to[0].session, 9);
+	vswitch_port_remove(b, true);
+	assert_int_equal(atomic_load(&sw->mirrors)->to[0].session, 0);
+	ports[1].policy.mirror = VPORT_MONITOR_NONE;
+	b = add(&ports[1]);
+	assert_int_equal(b->slot, slot);
+	assert_int_equal(atomic_load(&sw->mirrors)->to[0].session, 0);
+	vswitch_port_remove(b, true);
+	assert_int_equal(vswitch_policy_update(sw, &rest, NULL), 0);
+	assert_null(atomic_load(&sw->mirrors));
+	vswitch_port_remove(a, true);
+}
+
 static int setup(void **state)
 {
 	struct conf_switch conf = switch_conf("s");
@@ -267,6 +337,8 @@ int main(void)
 		VSWITCH_TEST(missing_nic_of_a_stored_port_is_waited_for),
 		VSWITCH_TEST(slots_are_used_again_and_start_empty),
 		VSWITCH_TEST(a_table_of_another_size_keeps_its_stations),
+		VSWITCH_TEST(policies_change_all_or_none),
+		VSWITCH_TEST(a_mirror_ends_with_its_destination),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# All policies of a port changed a thousand times, while two other ports exchange frames: none of
+# theirs is lost but what their own guests had no room for, and none is changed.
+source "$(dirname "$0")/lib.sh"
+
+(($(nproc) >= 2)) || { echo "switch and generator need a core each"; exit 77; }
+vswbench=$build/bench/vswbench
+changes=1000
+
+start
+ctl switch add s private >/dev/null
+for n in 0 1; do
+	ctl port add "p$n" switch s vhost "$T/$n.sock" server >/dev/null
+done
+ctl port set p0 vlan access 5
+ctl port set p1 vlan access 5 storm-limit 100000000
+machine a s 10.1.0.1/24
+machine b s 10.1.0.2/24
+ctl port add watch switch s pcap tx "$T/watch.pcap" >/dev/null
+
+# One change of each kind after the other, each there and back.
+kinds=(
+	"vlan access 7" "vlan trunk 1-100,200 native 5 prune 7" "vlan isolated 100 101"
+	"vlan community 100 102" "vlan promiscuous 100 101-102" "vlan default"
+	"mac 02:00:00:00:00:aa" "vm web teaming on" "teaming off vm none" "mac-spoofing on"
+	"mac dynamic mac-spoofing off" "mac none" "ieee-priority on" "ieee-priority off"
+	"storm-limit 1" "storm-limit 0" "mirror source" "mirror destination session 3" "mirror none"
+)
+for ((i = 0; i < changes; i++)); do
+	echo "port set a ${kinds[i % ${#kinds[@]}]}"
+done >"$T/changes"
+echo 'port set a vlan default mac none storm-limit 0 mirror none' >>"$T/changes"
+"$vswctl" -r "$RUN" -f "$T/changes" >/dev/null || fail "the changes themselves"
+
+# A guest may greet another whose rings are not there yet.
+others() {
+	ctl -j show ports | jq '[.ports[] | select(.name == "p0" or .name == "p1") |
+		(.drops_in + .drops_out) | to_entries[] | select(.key != "Resources" and .key != "NotReady") | .value] | add // 0'
+}
+no_room() { ctl -j show ports | jq '[.ports[].drops_out.Resources // 0] | add'; }
+
+before=$(no_room)
+"$vswbench" blackout --verify --rate 200k --no-ceiling --warm-up 0.2 --timeout 60 -j \
+	--command "'$vswctl' -r '$RUN' -f '$T/changes'" \
+	--guest "$T/0.sock" --guest "$T/1.sock" >"$T/out.json" 2>"$T/err" ||
+	fail "vswbench: $(cat "$T/err" "$T/out.json")"
+value() { jq ".result.$1 | floor" "$T/out.json"; }
+equal "$(value command_exit)" 0 "how the changes ended"
+(($(value due) > 100000)) || fail "only $(value due) frames were sent"
+equal "$(value lost)" $(($(no_room) - before)) "lost frames, against those that had no room"
+equal "$(others)" 0 "frames dropped for other reasons"
+equal "$(value late) $(value flooded)" "0 0" "late and flooded frames"
+equal "$(ctl -j show policy a | jq -r '.policy[0] | "\(.vlan) \(.mac) \(.storm_limit)"')" \
+	"default null null" "what is left of it"
+finish
