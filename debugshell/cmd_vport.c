@@ -1,11 +1,12 @@
 #include "debugshell/cmd.h"
 #include "debugshell/names.h"
 #include "debugshell/print.h"
+#include "debugshell/vport_policy.h"
 #include "debugshell/walk.h"
 
 static int vport_row(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
 static int vport_detail(struct shell *sh, tgt_addr addr, struct why *why);
-static void print_port(struct shell *sh, const struct vport *port);
+static void print_port(struct shell *sh, tgt_addr addr, const struct vport *port);
 static void print_counters(struct shell *sh, const struct vport *port);
 
 static const struct print_column list_columns[] = {
@@ -70,7 +71,7 @@ static int vport_detail(struct shell *sh, tgt_addr addr, struct why *why)
 	if (err < 0)
 		return err;
 	print_title("VPORT", addr, err == WALK_TORN);
-	print_port(sh, &port);
+	print_port(sh, addr, &port);
 	print_counters(sh, &port);
 	print_section("MORE INFORMATION");
 	print_link("Drops", addr, "drops");
@@ -78,7 +79,7 @@ static int vport_detail(struct shell *sh, tgt_addr addr, struct why *why)
 	return 0;
 }
 
-static void print_port(struct shell *sh, const struct vport *port)
+static void print_port(struct shell *sh, tgt_addr addr, const struct vport *port)
 {
 	const struct type_map *map;
 	struct why why;
@@ -108,8 +109,11 @@ static void print_port(struct shell *sh, const struct vport *port)
 	print_section("POLICY");
 	PRINT_FIELD_VALUES(map, "monitor_mode", "MonitorMode", "number name", "%u (%s)",
 			   port->monitor_mode, name_monitor_mode(port->monitor_mode));
+	if (port->monitor_mode != VPORT_MONITOR_NONE)
+		PRINT_FIELD(map, "session", "MonitorSession", "%u", port->session);
 	PRINT_FIELD(map, "mac", "Static MAC", "%s",
 		    port->mac_set ? print_mac(port->mac).s : "[None]");
+	vport_policy_print(sh, addr, port);
 	if (port->max_stations != 0)
 		PRINT_FIELD(map, "max_stations", "Stations at most", "%u", port->max_stations);
 	else

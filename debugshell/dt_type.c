@@ -20,6 +20,7 @@ const struct dt_type_enum_field dt_type_enum_fields[] = {
 	{"vnic", "state", "vnic_state"},
 	{"vport", "type", "vport_type"},
 	{"vport", "state", "vport_state"},
+	{"vlan_rules", "mode", "vlan_mode"},
 	{"vport", "monitor_mode", "vport_monitor_mode"},
 	{"vhost", "phase", "vhost_phase"},
 	{"vhost_ring", "use", "vhost_use"},

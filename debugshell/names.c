@@ -6,6 +6,7 @@
 #include "ports/vnic_types.h"
 #include "ports/vport_types.h"
 #include "switch/proc_types.h"
+#include "switch/vlan_types.h"
 #include "switch/vswitch_types.h"
 
 #define X(number, name, text)                                                                      \
@@ -25,6 +26,7 @@
 NAME_FUNCTION(name_vport_type, VPORT_TYPES)
 NAME_FUNCTION(name_vport_state, VPORT_STATES)
 NAME_FUNCTION(name_monitor_mode, VPORT_MONITOR_MODES)
+NAME_FUNCTION(name_vlan_mode, VLAN_MODES)
 NAME_FUNCTION(name_vnic_kind, VNIC_KINDS)
 NAME_FUNCTION(name_vnic_state, VNIC_STATES)
 NAME_FUNCTION(name_protocol_state, VSWITCH_PROTOCOL_STATES)

@@ -8,6 +8,7 @@ const char *name_object_type(unsigned number);
 const char *name_vport_type(unsigned number);
 const char *name_vport_state(unsigned number);
 const char *name_monitor_mode(unsigned number);
+const char *name_vlan_mode(unsigned number);
 const char *name_vnic_kind(unsigned number);
 const char *name_vnic_state(unsigned number);
 const char *name_protocol_state(unsigned number);

@@ -6,7 +6,7 @@
 # everything TARGET...
 everything() {
 	local command
-	for command in help vport vnic proc fdb drops miniport mopen "vport ext:internal" \
+	for command in help vport vnic proc fdb drops miniport mopen "vport ext:internal" "vport vm3" \
 		"vnic vm3" "proc 0" "proc proc0" "fdb ext" "fdb ext:internal" "drops ext" \
 		"drops vm3" "help fdb"; do
 		echo "> $command"
@@ -34,8 +34,8 @@ done
 cmp "$dir/by_address" <(echo 'vswitch "External Demo"' | "$VSWSH" -p "$fake" 2>/dev/null) || fail "quotes"
 
 # Every address that is printed is a command: none is told to be rubbish, but that of the
-# buckets and of rings, which are no objects.
-everything -p "$fake" | grep -v Buckets | grep -oE '0000[5-7][0-9a-f]{11}' | sort -u >"$dir/addresses"
+# buckets, of rings and of policies, which are no objects.
+everything -p "$fake" | grep -vE 'Buckets|!dt ' | grep -oE '0000[5-7][0-9a-f]{11}' | sort -u >"$dir/addresses"
 [ "$(wc -l <"$dir/addresses")" -ge 20 ] || fail "too few addresses"
 while read -r address; do
 	"$VSWSH" -p "$fake" "$address" >"$dir/shown" 2>&1 || fail "$address shows nothing"

@@ -9,6 +9,7 @@
 #include "ports/vhost_types.h"
 #include "ports/vnic_types.h"
 #include "ports/vport_types.h"
+#include "switch/policy_types.h"
 
 static void *make(size_t size, enum object_type type, const char *name, const char *friendly)
 {
@@ -84,6 +85,28 @@ static struct vport *add_port(struct vswitch *sw, uint16_t id, enum vport_type t
 	sw->ports[sw->n_ports++] = port;
 	sw->obj.refs++;
 	return port;
+}
+
+// A trunk that may send from two addresses and announce two.
+static struct policy *make_policy(void)
+{
+	struct policy *policy = fake_memory(sizeof(*policy), "policy");
+
+	policy->checks_mac = 1;
+	policy->n_macs = 2;
+	memcpy(&policy->macs[0], "\x00\x15\x5d\x00\x00\x03", 6);
+	memcpy(&policy->macs[1], "\x00\x15\x5d\x00\x00\x04", 6);
+	policy->storm_fps = 1000;
+	policy->mirrored_to = 7;
+	policy->vlan = (struct vlan_rules){.mode = VLAN_TRUNK, .own = 5, .takes_tags = 1};
+	policy->vlan.set.words[0] = 0x0fe0; // 5 to 11
+	policy->vlan.set.words[3] = 1ULL << 8;
+	policy->guard = (struct guard_rules){.dhcp = 1, .arp = 1, .n_addresses = 2};
+	memcpy(policy->guard.addresses[0].bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\0", 16);
+	policy->guard.addresses[0].bits = 104;
+	memcpy(policy->guard.addresses[1].bytes, "\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
+	policy->guard.addresses[1].bits = 128;
+	return policy;
 }
 
 static void add_nic(struct vport *port, enum vnic_kind kind, enum vnic_state state,
@@ -317,6 +340,7 @@ void fake_healthy(void)
 	add_nic(port, VNIC_PACKET, VNIC_STATE_CONNECTED, "eth1");
 	port = add_port(sw, 3, VPORT_SYNTHETIC, true, "vm3", vm);
 	add_nic(port, VNIC_VHOST, VNIC_STATE_DISCONNECTED, "/run/vsw/vm3.sock");
+	port->policy = make_policy();
 	make_rings((struct vhost *)port->nic);
 	add_port(sw, 5, VPORT_SYNTHETIC, false, "vm5", vm);
 	add_port(sw, 4, VPORT_SYNTHETIC, true, "vm4", vm);

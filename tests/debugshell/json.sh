@@ -5,7 +5,7 @@
 
 # Commands without an argument, and with ones that need no look at the target.
 plain=(help vswitch vport vnic proc fdb drops miniport mopen ring vnbl where vmq qosline extension
-	lm lmi dt "help fdb" "help nothing" "vswitch ext" "vport ext:internal" "vnic vm3" "proc 0"
+	lm lmi dt "help fdb" "help nothing" "vswitch ext" "vport ext:internal" "vport vm3" "vnic vm3" "proc 0"
 	"proc proc0" "fdb ext" "fdb ext:internal" "drops ext" "drops vm3" "ring vm3" "vnbl 0"
 	"vnbl -x" "where 0" "vmq 1" "lm *" "lmi vswd" "dt vport" "dt vport vm3" "dt -r vport vm3"
 	"dt vport.obj vm3" "dt vp*" "dt nothing" "top -d 0.1 -n 1" "top -n nothing" "dump" "vport nothing"
