@@ -173,7 +173,7 @@ static void make_floods_safe(const struct vswitch_map *map, const struct proc_rx
 
 static void deliver_group(struct vport *port, struct group *group, unsigned proc)
 {
-	if (group->mirror != NULL || group->flags & VNBL_HAS_TAG || policy_has(port))
+	if (group->mirror != NULL || group->flags & VNBL_HAS_TAG || policy_divides(port))
 		leave_group(port, group, proc);
 	else
 		vnic_tx(port->nic, 0, group->frames, group->n, &port->stats[proc], proc);

@@ -46,7 +46,7 @@ void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct 
 	st->rx_frames += passed;
 	st->rx_bytes += bytes;
 	if (flags & VNBL_HAS_TAG || policy_has(rxq->port))
-		policy_enter_burst(policy_of(rxq->port), burst, st);
+		policy_enter_burst(policy_of(rxq->port), burst, st, flags & VNBL_HAS_TAG);
 }
 
 unsigned ingress_check(const struct vnbl *v, uint32_t frame_max)

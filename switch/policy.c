@@ -16,25 +16,21 @@ enum { ETH_SRC = 6 };
 const struct policy policy_untagged = {.vlan = VLAN_RULES_UNTAGGED};
 const struct policy policy_wire = {.vlan = VLAN_RULES_WIRE};
 
+static void vlan_burst(const struct policy *policy, struct vnbl_burst *burst,
+		       struct vport_stats *st);
+static void mac_burst(const struct policy *policy, struct vnbl_burst *burst,
+		      struct vport_stats *st);
 static bool mac_allowed(const struct policy *policy, const struct vnbl *v);
 static void parse_burst(const struct policy *policy, struct vnbl_burst *burst,
 			struct vport_stats *st);
 
 void policy_enter_burst(const struct policy *policy, struct vnbl_burst *burst,
-			struct vport_stats *st)
+			struct vport_stats *st, bool is_tagged)
 {
-	for (uint32_t i = 0; i < burst->n; i++) {
-		struct vnbl *v = &burst->frames[i];
-		unsigned reason;
-
-		if (v->flags & VNBL_DROPPED)
-			continue;
-		reason = vlan_enter(&policy->vlan, v);
-		if (reason == DROP_COUNT && policy->checks_mac && !mac_allowed(policy, v))
-			reason = DROP_MacSpoofing;
-		if (reason != DROP_COUNT)
-			policy_drop_in(v, reason, st);
-	}
+	if (is_tagged || policy->divides)
+		vlan_burst(policy, burst, st);
+	if (policy->checks_mac)
+		mac_burst(policy, burst, st);
 	if (policy->parses)
 		parse_burst(policy, burst, st);
 }
@@ -76,6 +72,31 @@ static bool mac_allowed(const struct policy *policy, const struct vnbl *v)
 		if (policy->macs[i] == mac)
 			return true;
 	return false;
+}
+
+static void vlan_burst(const struct policy *policy, struct vnbl_burst *burst,
+		       struct vport_stats *st)
+{
+	for (uint32_t i = 0; i < burst->n; i++) {
+		struct vnbl *v = &burst->frames[i];
+		unsigned reason;
+
+		if (v->flags & VNBL_DROPPED)
+			continue;
+		reason = vlan_enter(&policy->vlan, v);
+		if (reason != DROP_COUNT)
+			policy_drop_in(v, reason, st);
+	}
+}
+
+static void mac_burst(const struct policy *policy, struct vnbl_burst *burst, struct vport_stats *st)
+{
+	for (uint32_t i = 0; i < burst->n; i++) {
+		struct vnbl *v = &burst->frames[i];
+
+		if (!(v->flags & VNBL_DROPPED) && !mac_allowed(policy, v))
+			policy_drop_in(v, DROP_MacSpoofing, st);
+	}
 }
 
 static void parse_burst(const struct policy *policy, struct vnbl_burst *burst,

@@ -26,18 +26,26 @@ static inline const struct policy *policy_of(const struct vport *port)
 	return port->is_wire ? &policy_wire : &policy_untagged;
 }
 
-// Whether anything is to be decided at all for frames from or to this port that have no tag.
+// Whether anything is to be decided at all for frames from this port that have no tag.
 static inline bool policy_has(const struct vport *port)
 {
 	return atomic_load_explicit(&port->policy, memory_order_relaxed) != NULL;
 }
 
+// Whether frames without a tag can be in a VLAN at this port, or cannot leave by it.
+static inline bool policy_divides(const struct vport *port)
+{
+	const struct policy *policy = atomic_load_explicit(&port->policy, memory_order_acquire);
+
+	return policy != NULL && policy->divides;
+}
+
 /**
  * The way in, before the lookup: frames that may not enter are dropped and counted in 'st', the
- * others are in their VLAN.
+ * others are in their VLAN. 'is_tagged': some have a tag, out of band.
  */
 void policy_enter_burst(const struct policy *policy, struct vnbl_burst *burst,
-			struct vport_stats *st);
+			struct vport_stats *st, bool is_tagged);
 
 /**
  * After the lookup: drops what is over the port's storm limit. 'now_s' is the proc's clock.

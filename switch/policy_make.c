@@ -26,6 +26,7 @@ int policy_make(const struct conf *all, const struct conf_port *p, struct policy
 	if (policy == NULL)
 		return -ENOMEM;
 	make_vlan(p, &policy->vlan);
+	policy->divides = policy->vlan.own != 0 || !vlan_set_has(&policy->vlan.set, 0);
 	policy->storm_fps = p->policy.storm_fps;
 	policy->mirrored_to = p->policy.mirror == VPORT_MONITOR_SOURCE ? p->policy.session : 0;
 	policy->checks_mac = p->mac_set && !p->policy.mac_spoofing;

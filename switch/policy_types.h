@@ -17,11 +17,12 @@
 enum { POLICY_MACS_MAX = 16 };
 
 struct policy {
+	uint8_t divides;    // 1: 'vlan' is about frames without a tag, too
 	uint8_t checks_mac; // 1: frames may come from macs[] only
 	uint8_t n_macs;
 	uint8_t mirrored_to; // session that gets copies of the port's frames; 0: none
 	uint8_t parses;      // 1: frames are to be read up to their ports, for the guards
-	uint8_t pad;
+	uint8_t pad[3];
 	uint32_t storm_fps; // broadcast, multicast and unknown unicast frames per second; 0: no
 			    // limit
 	uint64_t
