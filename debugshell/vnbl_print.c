@@ -12,7 +12,8 @@ enum { HEX_COLUMNS = 16, HEX_LINES = VNBL_SAFE_MAX / HEX_COLUMNS };
 	X(VNBL_DATA_SAFE, "DATA_SAFE")                                                             \
 	X(VNBL_HAS_TAG, "HAS_TAG")                                                                 \
 	X(VNBL_FLOOD, "FLOOD")                                                                     \
-	X(VNBL_DROPPED, "DROPPED")
+	X(VNBL_DROPPED, "DROPPED")                                                                 \
+	X(VNBL_CAME_TAGGED, "CAME_TAGGED")
 
 static void print_tag(unsigned tci, unsigned tpid);
 static const char *gso_name(unsigned type);

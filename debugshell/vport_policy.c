@@ -11,10 +11,11 @@
 
 enum { LOOKS = 5, PREFIX_IPV4 = 96 };
 
-static int read_policy(struct shell *sh, tgt_addr addr, tgt_addr at, struct policy *policy,
+static int read_policy(struct shell *sh, tgt_addr addr, tgt_addr *x_at, struct policy *policy,
 		       struct why *why);
+static int check_policy(const struct policy *policy, struct why *why);
 static void print_vlan(const struct vlan_rules *rules);
-static struct text set_text(const struct vlan_set *set);
+static void print_set(const struct vlan_set *set);
 static bool set_has(const struct vlan_set *set, unsigned id);
 static void print_macs(const struct policy *policy);
 static void print_guards(const struct guard_rules *guard);
@@ -25,14 +26,15 @@ void vport_policy_print(struct shell *sh, tgt_addr addr, const struct vport *por
 	tgt_addr at = tgt_ptr(port->policy);
 	struct policy policy;
 	struct why why;
+	int err = read_policy(sh, addr, &at, &policy, &why);
 
+	if (err != 0) {
+		walk_trouble(sh, "    ", "POLICY", at, &why);
+		return;
+	}
 	if (at.v == 0) {
 		print_absent("VLAN",
 			     port->is_wire ? "[Default: all, with tags]" : "[Default: untagged]");
-		return;
-	}
-	if (read_policy(sh, addr, at, &policy, &why) != 0) {
-		walk_trouble(sh, "    ", "POLICY", at, &why);
 		return;
 	}
 	print_vlan(&policy.vlan);
@@ -44,45 +46,74 @@ void vport_policy_print(struct shell *sh, tgt_addr addr, const struct vport *por
 	else
 		print_absent("Storm limit", "[None]");
 	if (policy.mirrored_to != 0)
-		print_values("Copies to", "session", "session %u", policy.mirrored_to);
-	print_row("Policy", "%016lx   !dt policy %016lx", at.v, at.v);
+		print_values("Mirrored to", "session", "session %u", policy.mirrored_to);
+	print_link("Policy", at, "dt policy");
 }
 
-// One that is replaced meanwhile may be gone: the port must still have it afterwards.
-static int read_policy(struct shell *sh, tgt_addr addr, tgt_addr at, struct policy *policy,
+// One that is replaced meanwhile may be gone: the port must still have it afterwards. Gives its
+// address, 0 when the port has none by now.
+static int read_policy(struct shell *sh, tgt_addr addr, tgt_addr *x_at, struct policy *policy,
 		       struct why *why)
 {
 	const struct type_map *map;
 	struct vport now;
 	int err = shell_map(sh, "policy", sizeof(*policy), &map, why);
 
-	for (unsigned i = 0; err == 0 && i < LOOKS; i++) {
-		err = type_read(sh->target, map, at, policy);
-		if (err != 0)
-			return why_set(why, err, "it cannot be read");
-		if (!sh->runs || walk_object(sh, addr, OBJECT_VPORT, &now, why) < 0 ||
-		    now.policy == NULL || tgt_ptr(now.policy).v == at.v)
-			return 0;
-		at = tgt_ptr(now.policy);
+	for (unsigned i = 0; err == 0 && i < LOOKS && x_at->v != 0; i++) {
+		tgt_addr at = *x_at;
+		int fault = type_read(sh->target, map, at, policy);
+
+		if (sh->runs) {
+			err = walk_object(sh, addr, OBJECT_VPORT, &now, why);
+			if (err < 0)
+				return err;
+			err = 0;
+			*x_at = tgt_ptr(now.policy);
+		}
+		if (x_at->v != at.v)
+			continue;
+		if (fault != 0)
+			return why_set(why, fault, "it cannot be read");
+		return check_policy(policy, why);
 	}
-	return err != 0 ? err : why_set(why, -EAGAIN, "it is replaced again and again");
+	return err != 0 || x_at->v == 0 ? err
+					: why_set(why, -EAGAIN, "it is replaced again and again");
+}
+
+static int check_policy(const struct policy *policy, struct why *why)
+{
+	if (policy->vlan.mode > VLAN_WIRE)
+		return why_set(why, -EINVAL, "its VLAN mode is %u", policy->vlan.mode);
+	if (policy->vlan.own >= VLAN_IDS)
+		return why_set(why, -EINVAL, "its VLAN is %u", policy->vlan.own);
+	if (policy->n_macs > POLICY_MACS_MAX)
+		return why_set(why, -EINVAL, "it has %u addresses to send from", policy->n_macs);
+	if (policy->guard.n_addresses > GUARD_ADDRESSES_MAX)
+		return why_set(why, -EINVAL, "it has %u addresses to announce",
+			       policy->guard.n_addresses);
+	return 0;
 }
 
 static void print_vlan(const struct vlan_rules *rules)
 {
 	print_values("VLAN", "number name", "%u (%s)", rules->mode, name_vlan_mode(rules->mode));
-	if (rules->own != 0)
+	if (rules->takes_tags && !set_has(&rules->set, rules->own))
+		print_absent("Without a tag", "[Dropped]");
+	else if (rules->own != 0)
 		print_values("Without a tag", "vlan", "in VLAN %u", rules->own);
 	else
 		print_absent("Without a tag", "[In no VLAN]");
-	print_text_row("Carries", set_text(&rules->set));
-	print_flag("Tags", rules->takes_tags != 0, NULL);
-	print_flag("Priority is kept", rules->keeps_priority != 0, NULL);
+	print_set(&rules->set);
+	print_flag("Takes tags", rules->takes_tags != 0, NULL);
+	print_flag("Keeps priority", rules->keeps_priority != 0, NULL);
 }
 
-static struct text set_text(const struct vlan_set *set)
+// As ranges; 0 is the network of untagged frames.
+static void print_set(const struct vlan_set *set)
 {
-	struct text text = {.s = ""};
+	static struct text texts[VLAN_IDS / 2];
+	static const char *words[VLAN_IDS / 2];
+	unsigned n = 0;
 
 	for (unsigned id = 0; id < VLAN_IDS; id++) {
 		unsigned first = id;
@@ -91,11 +122,17 @@ static struct text set_text(const struct vlan_set *set)
 			continue;
 		while (id + 1 < VLAN_IDS && set_has(set, id + 1))
 			id++;
-		print_append(&text, "%s%u", text.s[0] != '\0' ? "," : "", first);
+		texts[n].s[0] = '\0';
+		print_append(&texts[n], "%u", first);
 		if (id > first)
-			print_append(&text, "-%u", id);
+			print_append(&texts[n], "-%u", id);
+		words[n] = texts[n].s;
+		n++;
 	}
-	return text;
+	if (n > 0)
+		print_words("Carries", words, n);
+	else
+		print_absent("Carries", "[None]");
 }
 
 static bool set_has(const struct vlan_set *set, unsigned id)
@@ -109,8 +146,9 @@ static void print_macs(const struct policy *policy)
 	struct text texts[POLICY_MACS_MAX];
 	const char *words[POLICY_MACS_MAX];
 
-	if (!policy->checks_mac) {
-		print_absent("Sends from", "[Any address]");
+	if (!policy->checks_mac || n == 0) {
+		print_absent("Sends from",
+			     n == 0 && policy->checks_mac ? "[None]" : "[Any address]");
 		return;
 	}
 	for (unsigned i = 0; i < n; i++) {

@@ -51,10 +51,10 @@ bool where_is_stuck(struct shell *sh, const struct where *w)
 {
 	if (!sh->runs || moved(w) || w->proc.stage == PROC_STAGE_NONE)
 		return false;
-	if (w->proc.stage == PROC_STAGE_SLEEP)
-		return w->proc.stage_tsc != 0 &&
-		       clock_seconds_ago(sh, w->proc.stage_tsc) > SLEEP_MAX_S;
-	return !where_is_starved(sh, w);
+	if (where_is_starved(sh, w))
+		return false;
+	return w->proc.stage != PROC_STAGE_SLEEP ||
+	       (w->proc.stage_tsc != 0 && clock_seconds_ago(sh, w->proc.stage_tsc) > SLEEP_MAX_S);
 }
 
 // One that was woken up and has no core yet is at its sleep still.

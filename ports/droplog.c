@@ -27,8 +27,12 @@ void droplog_drop(struct vport_stats *st, enum drop_direction dir, unsigned reas
 void droplog_drop_all(struct vport_stats *st, enum drop_direction dir, unsigned reason,
 		      struct vnbl *const frames[], unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		droplog_drop(st, dir, reason, frames[i]);
+	for (unsigned i = 0; i < n; i++) {
+		if (frames[i]->flags & VNBL_FLOOD)
+			vport_count_drop(st, dir, reason, 1);
+		else
+			droplog_drop(st, dir, reason, frames[i]);
+	}
 }
 
 // The order of the stores is what a reader from outside goes by.

@@ -19,6 +19,7 @@ void droplog_set(struct droplog *log);
 void droplog_drop(struct vport_stats *st, enum drop_direction dir, unsigned reason,
 		  const struct vnbl *v);
 
-// The same for several frames with one reason, oldest first.
+// The same for several frames that a port cannot take at all, oldest first. Floods are counted
+// only: each would be here once per port without a VM, and nothing else.
 void droplog_drop_all(struct vport_stats *st, enum drop_direction dir, unsigned reason,
 		      struct vnbl *const frames[], unsigned n);

@@ -95,7 +95,7 @@ run 1 3 fdb-rate --stations 400
 says "not know 400 stations"
 ctl port set p1 max-stations 0 >/dev/null
 # A station that the switch does not forget, whatever happens to its guest.
-ctl port set p1 mac 02:67:01:00:00:01 >/dev/null
+ctl port set p1 mac 02:67:01:00:00:01 mac-spoofing on >/dev/null
 run 1 3 fdb-rate --stations 2 --learn-pps 100k
 says "still knows"
 ctl port set p1 mac none >/dev/null
