@@ -4,7 +4,7 @@
 #   bench/inspect.sh [OPTION...]
 #
 #   -n, --inspections N  vswsh commands of a switch under full load (10000)
-#   -r, --rounds N       each looks, gives the same commands to vswsh on a core, and does nothing (20)
+#   -r, --rounds N       each looks, gives the same commands to vswsh on a dump, and does nothing (20)
 #   -s, --size BYTES     of a frame, or imix (64)
 #   -o, --output DIR     where samples, results and nonsense go
 #   -b, --build DIR      the build, with vswsh and vswbench in it

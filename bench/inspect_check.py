@@ -53,8 +53,7 @@ class Check:
             self.procs.append(range(int(proc, 16), int(proc, 16) + int(size, 16)))
 
     def look(self, words, out, status, when):
-        """One inspection: the command, what it printed, how it ended, between which times, and
-        whether the host had no core for the proc meanwhile."""
+        """One inspection: the command, what it printed, how it ended, between which times."""
         before = len(self.complaints)
         self.judge(words, out, status, when)
         if len(self.complaints) > before:

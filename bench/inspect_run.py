@@ -1,7 +1,7 @@
 """Looks at a vswd under traffic again and again, and measures the vswd meanwhile.
 
 Each round has a phase that looks at it ("inspected"), one that gives the same commands to vswsh on
-a core of the same vswd ("control"), so that the guests' core has the same work, and one of the
+a dump of the same vswd ("control"), so that the guests' core has work like it, and one of the
 same length that does nothing ("quiet"); the order rotates. The vswd's own figures are read before
 and after each phase. Samples go to a file in the form that benchstat reads, what makes no sense
 to a second one, the sums to stdout as JSON.

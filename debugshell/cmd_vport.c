@@ -113,7 +113,10 @@ static void print_port(struct shell *sh, tgt_addr addr, const struct vport *port
 		PRINT_FIELD(map, "session", "MonitorSession", "%u", port->session);
 	PRINT_FIELD(map, "mac", "Static MAC", "%s",
 		    port->mac_set ? print_mac(port->mac).s : "[None]");
-	vport_policy_print(sh, addr, port);
+	if (type_has(map, "is_wire"))
+		vport_policy_print(sh, addr, port);
+	else
+		print_absent("VLAN", "[Missing in this vswd]");
 	if (port->max_stations != 0)
 		PRINT_FIELD(map, "max_stations", "Stations at most", "%u", port->max_stations);
 	else

@@ -408,7 +408,8 @@ static bool print_broken(struct shell *sh, const struct ring *ring, void *arg)
 	return true;
 }
 
-// Where to look next, at procs that are stuck; when none runs, at those that were at work.
+// Where to look next, at procs that are stuck or starved; when none runs, at those that were at
+// work.
 static void print_suspects(struct shell *sh, const struct where *all, unsigned n)
 {
 	bool any = false;

@@ -1,5 +1,6 @@
 #include "debugshell/where.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "debugshell/clock.h"
@@ -76,7 +77,7 @@ bool where_is_suspect(struct shell *sh, const struct where *w)
 	if (w->err < 0)
 		return false;
 	if (sh->runs)
-		return where_is_stuck(sh, w);
+		return where_is_stuck(sh, w) || where_is_starved(sh, w);
 	return stage != PROC_STAGE_NONE && stage != PROC_STAGE_SLEEP && stage != PROC_STAGE_IDLE;
 }
 
@@ -97,7 +98,7 @@ uint64_t where_since_tsc(struct shell *sh, const struct where *w)
 	if (proc->last_frame_tsc > tsc)
 		tsc = proc->last_frame_tsc;
 	clock = proc->start_tsc + (uint64_t)proc->now_s * proc->tsc_hz;
-	return where_is_stuck(sh, w) && clock > tsc ? clock : tsc;
+	return sh->runs && !moved(w) && clock > tsc ? clock : tsc;
 }
 
 static struct target_thread thread_of(struct shell *sh, int32_t tid)
@@ -113,6 +114,8 @@ static void look_once(struct shell *sh, struct where *w, unsigned i)
 {
 	struct target_thread thread;
 
+	if (i == 0)
+		memset(&w->proc, 0, sizeof(w->proc)); // for one that cannot be read
 	w->err = walk_object(sh, w->addr, OBJECT_PROC, &w->proc, &w->why);
 	w->torn = w->err == WALK_TORN;
 	w->looks[i] = (struct where_look){

@@ -38,7 +38,7 @@ const char *where_verdict(struct shell *sh, const struct where *w);
 bool where_is_stuck(struct shell *sh, const struct where *w);
 bool where_is_starved(struct shell *sh, const struct where *w);
 
-// Whether to look there first when frames do not flow: it is stuck, or stopped at work.
+// Whether to look there first when frames do not flow: it is stuck, starved, or stopped at work.
 bool where_is_suspect(struct shell *sh, const struct where *w);
 
 // Of a thread, as the kernel has it: R runs, S sleeps, D hangs there. '\0': it is not told.

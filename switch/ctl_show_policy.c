@@ -13,9 +13,14 @@
 #include "switch/vswitch.h"
 
 static void policy_row(struct ctl_call *call, const struct vport *port);
-static void set_vlan(json_t *row, const struct conf_port *p);
+static const char *on_off(bool is_on);
+static json_t *vlan_of(const struct conf_policy *policy);
+static json_t *addresses_of(const struct conf_policy *policy);
+static void print_vlan(const struct conf_policy *policy, FILE *f);
+static void print_addresses(const struct conf_policy *policy, FILE *f);
+static json_t *printed(const struct conf_policy *policy,
+		       void (*print)(const struct conf_policy *, FILE *));
 static json_t *mirror_of(const struct conf_policy *policy);
-static void set_guards(json_t *row, const struct conf_policy *policy);
 static json_t *macs_of(const struct policy *policy);
 
 int ctl_show_policy(struct ctl_call *call)
@@ -54,6 +59,7 @@ int ctl_show_policy(struct ctl_call *call)
 static void policy_row(struct ctl_call *call, const struct vport *port)
 {
 	const struct conf_port *p = conf_port_find(change_conf(call->change), port->obj.name);
+	const struct conf_policy *policy = &p->policy;
 	json_t *row;
 
 	if (port->nic == NULL)
@@ -62,40 +68,65 @@ static void policy_row(struct ctl_call *call, const struct vport *port)
 	json_object_set_new(row, "port", out_string(port->obj.name));
 	json_object_set_new(row, "switch", out_string(port->vswitch->obj.name));
 	json_object_set_new(row, "vm",
-			    p->policy.vm[0] != '\0' ? out_string(p->policy.vm) : json_null());
-	set_vlan(row, p);
+			    policy->vm[0] != '\0' ? out_string(policy->vm) : json_null());
+	json_object_set_new(row, "vlan", vlan_of(policy));
 	json_object_set_new(row, "mac", p->mac_set ? ctl_show_mac(p->mac) : json_null());
 	json_object_set_new(row, "mac_spoofing",
-			    json_string(p->mac_set && !p->policy.mac_spoofing ? "off" : "on"));
-	json_object_set_new(row, "teaming", json_string(p->policy.teaming ? "on" : "off"));
+			    json_string(on_off(!p->mac_set || policy->mac_spoofing)));
+	json_object_set_new(row, "teaming", json_string(on_off(policy->teaming)));
 	json_object_set_new(row, "ieee_priority",
-			    json_string(policy_of(port)->vlan.keeps_priority ? "on" : "off"));
+			    json_string(on_off(policy_of(port)->vlan.keeps_priority)));
 	json_object_set_new(row, "storm_limit",
-			    p->policy.storm_fps != 0 ? json_integer(p->policy.storm_fps)
-						     : json_null());
-	json_object_set_new(row, "mirror", mirror_of(&p->policy));
-	set_guards(row, &p->policy);
+			    policy->storm_fps != 0 ? json_integer(policy->storm_fps) : json_null());
+	json_object_set_new(row, "mirror", mirror_of(policy));
+	json_object_set_new(row, "dhcp_guard", json_string(on_off(policy->dhcp_guard)));
+	json_object_set_new(row, "router_guard", json_string(on_off(policy->router_guard)));
+	json_object_set_new(row, "arp_guard", json_string(on_off(policy->arp_guard)));
+	json_object_set_new(row, "address", addresses_of(policy));
 	json_object_set_new(row, "allowed_macs", macs_of(policy_of(port)));
 	out_row(&call->out, row);
 }
 
-static void set_vlan(json_t *row, const struct conf_port *p)
+static const char *on_off(bool is_on)
+{
+	return is_on ? "on" : "off";
+}
+
+static json_t *vlan_of(const struct conf_policy *policy)
+{
+	return policy->vlan.is_set ? printed(policy, print_vlan) : json_string("default");
+}
+
+static json_t *addresses_of(const struct conf_policy *policy)
+{
+	return policy->n_addresses != 0 ? printed(policy, print_addresses) : json_null();
+}
+
+static void print_vlan(const struct conf_policy *policy, FILE *f)
+{
+	conf_vlan_print(&policy->vlan, f);
+}
+
+static void print_addresses(const struct conf_policy *policy, FILE *f)
+{
+	conf_address_print_list(policy->addresses, policy->n_addresses, f);
+}
+
+// What 'print' prints, as a string; null: out of memory.
+static json_t *printed(const struct conf_policy *policy,
+		       void (*print)(const struct conf_policy *, FILE *))
 {
 	char *text = NULL;
 	size_t size;
-	FILE *f;
+	FILE *f = open_memstream(&text, &size);
+	json_t *ret;
 
-	if (!p->policy.vlan.is_set) {
-		json_object_set_new(row, "vlan", json_string("default"));
-		return;
-	}
-	f = open_memstream(&text, &size);
 	if (f == NULL)
-		return;
-	conf_vlan_print(&p->policy.vlan, f);
-	fclose(f);
-	json_object_set_new(row, "vlan", out_string(text));
+		return json_null();
+	print(policy, f);
+	ret = fclose(f) == 0 ? out_string(text) : json_null();
 	free(text);
+	return ret;
 }
 
 // "source session 1"; null: none.
@@ -109,28 +140,6 @@ static json_t *mirror_of(const struct conf_policy *policy)
 		 policy->mirror == VPORT_MONITOR_SOURCE ? "source" : "destination",
 		 policy->session);
 	return json_string(text);
-}
-
-static void set_guards(json_t *row, const struct conf_policy *policy)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *f;
-
-	json_object_set_new(row, "dhcp_guard", json_string(policy->dhcp_guard ? "on" : "off"));
-	json_object_set_new(row, "router_guard", json_string(policy->router_guard ? "on" : "off"));
-	json_object_set_new(row, "arp_guard", json_string(policy->arp_guard ? "on" : "off"));
-	if (policy->n_addresses == 0) {
-		json_object_set_new(row, "address", json_null());
-		return;
-	}
-	f = open_memstream(&text, &size);
-	if (f == NULL)
-		return;
-	conf_address_print_list(policy->addresses, policy->n_addresses, f);
-	fclose(f);
-	json_object_set_new(row, "address", out_string(text));
-	free(text);
 }
 
 // Addresses that the port's frames may come from; null: any.

@@ -53,11 +53,6 @@ static inline void vlan_set_add(struct vlan_set *set, uint16_t id)
 	set->words[id / 64] |= 1ULL << (id % 64);
 }
 
-static inline void vlan_set_remove(struct vlan_set *set, uint16_t id)
-{
-	set->words[id / 64] &= ~(1ULL << (id % 64));
-}
-
 static inline bool vlan_is_private(unsigned mode)
 {
 	return mode == VLAN_ISOLATED || mode == VLAN_COMMUNITY || mode == VLAN_PROMISCUOUS;
