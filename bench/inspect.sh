@@ -122,7 +122,9 @@ results() {
 		jq -r '"\(.inspections) inspections by \(.commands) commands, \(.lines) lines: " +
 			"\(.nonsense) make no sense.\nThe proc had frames in its hands in " +
 			"\(.with_frames) of \(.looks_at_procs) looks; \(.torn) rings and frames changed " +
-			"while they were read, and are marked so."' "$output/sums.json"
+			"while they were read, and are marked so.\nAsking took " +
+			(.asking_cpu_s | "\(.inspected) s of CPU time, asking the core \(.control) s.")' \
+			"$output/sums.json"
 		head -n 20 "$output/nonsense"
 	fi
 	[[ ! -s $output/nonsense ]] || return 1

@@ -8,15 +8,19 @@ import json
 import re
 import time
 
-STAGES = ["idle", "asleep", "receive", "ingress", "learn", "lookup", "egress", "release",
-          "housekeeping"]
+STAGES = ["not started", "idle", "asleep", "receive", "ingress", "learn", "lookup", "egress",
+          "release", "housekeeping"]  # by number
 ADDRESS = r"[0-9a-f]{16}"
 MAC = r"(?:[0-9A-F]{2}-){5}[0-9A-F]{2}"
-PER_S_MAX = 1e9  # no counter of a proc goes faster, but for bytes and its clock
+# The fastest that a proc counts are its loops, each of which asks a queue and the clock: 5 ns.
+PER_S_MAX = 2e8
+BYTES_PER_S_MAX = 2e11  # more than a core copies
+TSC_PER_S_MAX = 1e10  # more than a clock ticks
 COUNT_MAX = 1 << 60
 INDEX_MAX = 65535
 SLACK_S = 2.0
 CHANGES_SHOWN = 8  # lines
+BURST_MAX = 32
 # Rows of details whose numbers only grow.
 COUNTERS = ("Loops|Bursts|Frames|Sleeps|From vNic|To vNic|Flooded|Completed|Learned|Moved|Aged|"
             "Flushed|Evicted|Forgotten|Refused|Busy|Pinned|Chains|Calls|Kicks|Messages|"
@@ -26,6 +30,11 @@ DT_COUNTERS = ("loops|frames|bursts|sleeps|timed_sleeps|busy_tsc|last_frame_tsc|
                "clock_tsc|rx_frames|rx_bytes|tx_frames|tx_bytes|rx_flooded|tx_completed|"
                "notifications|chains|breaks|signals|kicks|learned")
 DT_MOVING = "stage|queue|n|bytes|lock|armed|unwakeable|waiting|events|inbox|age_hand"
+
+
+def dt_number(text):
+    """As dt prints it: 0n12 or 0xc."""
+    return int(text[2:], 10 if text.startswith("0n") else 16)
 
 
 class Check:
@@ -90,24 +99,23 @@ class Check:
         if re.match(r"[A-Z]", line):
             self.section = " ".join(line.split()[:2])
         if self.words.startswith("top "):
-            return self.rates(line)
-        line = self.tear(line)
-        for pattern, rule in RULES:
+            if not self.ruled(TOP_RULES, line):
+                self.complain("not understood", line)
+            return True
+        return self.ruled(RULES, self.tear(line))
+
+    def ruled(self, rules, line):
+        for pattern, rule in rules:
             match = re.fullmatch(pattern, line)
             if match:
                 rule(self, line, match)
                 return True
         return False
 
-    def rates(self, line):
-        for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", line):
-            self.most(float(number), PER_S_MAX, line)
-        return True
-
     def tear(self, line):
         """Without the mark of what changed while it was read. No object comes or goes here, so
         that is right for rings and frames alone; what they show then is of several moments."""
-        if re.match(r"[A-Z]+ +%s" % ADDRESS, line):
+        if re.match(r" *[A-Z]+ +%s" % ADDRESS, line):
             self.is_torn = line.endswith(" ~")
             self.torn += self.is_torn
         if line.endswith(" ~") and not re.match("RING|VNBL", line):
@@ -181,10 +189,10 @@ class Check:
         return self.when[1] - self.started + SLACK_S
 
     def stage(self, word, line):
-        if word not in STAGES:
+        if word not in STAGES[1:]:
             self.complain("no stage", line)
         self.looks += 1
-        self.busy += word in STAGES[3:8]
+        self.busy += word in STAGES[4:9]
 
     def port_name(self, name, line):
         if name not in self.ports | {"", "[None]"} and not re.fullmatch(r"proc\d+", name):
@@ -198,9 +206,9 @@ class Check:
             self.complain("another time", line)
 
     def counter(self, line, m):
-        for i, number in enumerate(re.findall(r"\d+", m[2])):
-            per_s = 10000 * PER_S_MAX if i > 0 else PER_S_MAX
-            self.grows("%s %d" % (m[1], i), int(number), line, per_s)
+        for i, count in enumerate(re.findall(r"\d+", m[2])):
+            per_s = BYTES_PER_S_MAX if i > 0 else PER_S_MAX
+            self.grows("%s %d" % (m[1], i), int(count), line, per_s)
 
     def timed_sleeps(self, line, m):
         self.grows("timed sleeps", int(m[1]), line)
@@ -210,8 +218,8 @@ class Check:
         self.grows("%s %s" % (m[1], m[3]), int(m[2]), line)
 
     def dt_counter(self, line, m):
-        self.grows(m[1], int(m[2].replace("0n", "").replace("0x", ""), 16), line,
-                   100 * PER_S_MAX)
+        per_s = {"bytes": BYTES_PER_S_MAX, "tsc": TSC_PER_S_MAX}.get(m[1].split("_")[-1], PER_S_MAX)
+        self.grows(m[1], dt_number(m[2]), line, per_s)
 
     def dt_moving(self, line, m):
         if m[1] == "stage" and not re.fullmatch(r"0n\d \( PROC_STAGE_[A-Z]+ \)", m[2]):
@@ -232,7 +240,7 @@ class Check:
         self.addresses(line, line)
         self.stage(m[2].strip(), line)
         self.duration(m[3].strip(), line)
-        self.most(int(m[4]), 32, line)
+        self.most(int(m[4]), BURST_MAX, line)
         self.port_name(m[5], line)
         self.where_state(line, m)
 
@@ -241,15 +249,14 @@ class Check:
             self.complain("a switch that works is not so", line)
 
     def stage_row(self, line, m):
-        if STAGES[int(m[1]) - 1] != m[2]:
+        if STAGES[int(m[1])] != m[2]:
             self.complain("no stage", line)
         self.stage(m[2], line)
 
     def in_hand(self, line, m):
         # One that is not in hand is of several, and what stands there is left over.
         self.is_torn |= m[1] == "N"
-        self.most(int(m[2]), len(STAGES), line)
-        if STAGES[int(m[2]) - 1] != m[3]:
+        if STAGES[int(m[2])] != m[3]:
             self.complain("no stage", line)
 
     def since(self, line, m):
@@ -265,8 +272,8 @@ class Check:
         self.most(int(m[1]), self.age(), line)
 
     def burst(self, line, m):
-        self.most(int(m[1]), 32, line)
-        self.most(int(m[2]), 32 * 65550, line)
+        self.most(int(m[1]), BURST_MAX, line)
+        self.most(int(m[2]), BURST_MAX * 65550, line)
 
     def name(self, line, m):
         self.port_name(m[1], line)
@@ -285,7 +292,7 @@ class Check:
         self.frame_of_proc(m[1], line)
         self.addresses(m[4], line)
         self.sizes(int(m[3]), int(m[2]), line)
-        if not re.fullmatch(r"slot \d+|flood|\[None\]|\[Not yet\]", m[5].strip()):
+        if not re.fullmatch(r"(at )?slot \d+|flood|\[None\]|\[Not yet\]", m[5].strip()):
             self.complain("no destination", line, False)
         if m[4] == "[None]" and m[5].strip() != "[Not yet]":
             self.complain("from nowhere to somewhere", line, False)
@@ -296,6 +303,16 @@ class Check:
         self.addresses(line, line)
         if re.fullmatch(r"slot \d+(, .*)?", m[1]):
             self.complain("to no port", line, False)
+
+    def destinations(self, line, m):
+        self.most(int(m[1]), len(self.ports), line)
+
+    def destination_row(self, line, m):
+        self.addresses(m[3], line)
+        self.port_name(m[5], line)
+        if m[4].strip() not in ("to come", "has its turn", "had its turn", "handed to it",
+                                "[Not known]"):
+            self.complain("no state of a delivery", line)
 
     def frame_of_proc(self, address, line):
         if not any(int(address, 16) in proc for proc in self.procs):
@@ -348,11 +365,48 @@ class Check:
         self.most(size, 32768, line)
 
     def indexes(self, line, m):
-        for number in re.findall(r"\d+", m[2]):
-            self.most(int(number), INDEX_MAX, line)
+        for index in re.findall(r"\d+", m[2]):
+            self.most(int(index), INDEX_MAX, line)
 
     def descriptor(self, line, m):
         self.most(int(m[1]), 32767, line)
+
+    # --- what top shows: rates ---------------------------------------------------------------
+
+    def top_total(self, line, m):
+        self.most(float(m[1]), PER_S_MAX, line)
+        self.most(float(m[2]), BYTES_PER_S_MAX * 8 / 1e6, line)
+
+    def top_port(self, line, m):
+        if m[1] not in self.ports:
+            self.complain("no port's name", line)
+        for i, rate in enumerate(m[2].split()):
+            mbit = i in (2, 3)
+            self.most(float(rate), BYTES_PER_S_MAX * 8 / 1e6 if mbit else PER_S_MAX, line)
+        if (m[3] == "-") != (not any(float(rate) for rate in m[2].split()[4:])):
+            self.complain("drops without a reason, or the other way", line)
+
+    def top_proc(self, line, m):
+        # Stuck is none: it makes loops. Starved it can be, as for where.
+        if m[1].strip() not in STAGES[1:] + ["starved"]:
+            self.complain("a switch that works is not so", line)
+        busy, frames, bursts, per_burst, loops, sleeps, queues = m[2].split()
+        self.most(float(busy), 100.0, line)
+        for rate in (frames, bursts, loops, sleeps):
+            self.most(float(rate), PER_S_MAX, line)
+        if per_burst != "-":
+            self.most(float(per_burst), BURST_MAX, line)
+        self.most(int(queues), len(self.ports), line)
+
+    def top_queue(self, line, m):
+        if m[1] not in self.ports:
+            self.complain("no port's name", line)
+        for rate in m[2].split():
+            if rate != "-":
+                self.most(float(rate), PER_S_MAX, line)
+
+    def top_drop(self, line, m):
+        self.most(float(m[1]), PER_S_MAX, line)
 
     def anything(self, line, m):
         pass
@@ -396,7 +450,7 @@ RULES = [
     (row("Name", r"(\S*)"), Check.name),
     (r"    (%s)  \d+ +\w+ +(\d+) +%s  (\S+)" % (MAC, ADDRESS), Check.station),
     (row("Stations", r"(\d+) of (\d+)"), Check.stations),
-    (r"VNBL  (%s)  \d+ +(\d+) +(\d+) +(%s|\[None\]) +(.{12})(.*)" % (ADDRESS, ADDRESS),
+    (r"VNBL  (%s)  \d+ +(\d+) +(\d+) +(%s|\[None\]) +(.{13})(.*)" % (ADDRESS, ADDRESS),
      Check.frame_row),
     (r"    VNBL  (%s)  \d+ +(\d+) +(\d.{11})(\d+) +(%s)  (\S+) +(?:In|Out) +[A-Z]\w+ +Ethernet" % (
         ADDRESS, ADDRESS), Check.dropped_row),
@@ -409,8 +463,10 @@ RULES = [
     (row("Flags", r"[0-9a-f]{2} (\[No flags set\]|(?!.*\band\b).*)"), Check.anything),
     (row("IsPacketDataSafe", r"[YN]"), Check.anything),
     (row("SafePacketDataSize", r"(\d+) of (\d+) bytes"), Check.safe_size),
-    (row("NumDestinations", r"0|1|all"), Check.anything),
+    (row("NumDestinations", r"(\d+)"), Check.destinations),
     (row("Destination", r"(\[None\]|\[Not yet\]|flood|slot \d+.*)"), Check.destination),
+    (r"    0x([0-9a-f]{4})  (\d+|\[Not known\]) +\[Not kept\] +[YN] +[YN] +(%s)  (.{14})(\S+)" % ADDRESS,
+     Check.destination_row),
     (row("Dropped", r"N|\d+ \([A-Z]\w+\): [a-z].*"), Check.anything),
     (row("Safe bytes", r"\d+ at (%s)" % ADDRESS), Check.safe_bytes),
     (row("Pieces", r"\d+ at %s, the (host|guest)'s memory" % ADDRESS), Check.anything),
@@ -432,4 +488,29 @@ RULES = [
     (r"MORE INFORMATION|SAFE BYTES", Check.anything),
     (r"    (?:Proc|Frames of proc|vPort of proc) \d+ .*", Check.links),
     (r" *\[None\]", Check.anything),
+]
+
+RATE = r"(?:\d+(?:\.\d)?)"
+
+
+def rates(n):
+    """The pattern of so many columns of rates, which may be unknown."""
+    return r" +".join([r"(?:%s|-)" % RATE] * n)
+
+
+TOP_RULES = [
+    (row("As of", r"(.*)"), Check.as_of),
+    (row("vswd", r"version \S+, process \d+"), Check.anything),
+    (r"    (?:Up|Counted for) +(.*)", Check.since),
+    (row("State", "runs"), Check.anything),
+    (r"    (?:In|Out) +(%s) frames/s, (%s) Mbit/s" % (RATE, RATE), Check.top_total),
+    (r"    Dropped +(%s) frames/s" % RATE, Check.top_drop),
+    (r"PORTS|PROCS|QUEUES|DROPS|    Name +(?:Type|Dir) .*|    Proc +Core .*|    Direction +Frames/s .*|"
+     r"    \[None\]", Check.anything),
+    (r"    (\S+) +(?:Default|Internal|Synthetic) +(?:Connected|Disconnected|-) +(%s) +"
+     r"(-|(?:In|Out) [A-Z]\w+)" % r" +".join([RATE] * 6), Check.top_port),
+    (r"    \d+ +\d+ +([a-z][a-z ]*?) +(%s +%s +%s)" % (r" +".join([RATE] * 3), rates(1),
+                                                       r" +".join([RATE] * 3)), Check.top_proc),
+    (r"    (\S+) +(?:rx|tx) +\d+ +(?:\d+|-) +(%s)" % rates(4), Check.top_queue),
+    (r"    (?:In|Out) +(%s) +[A-Z]\w+ +[a-z].*" % RATE, Check.top_drop),
 ]

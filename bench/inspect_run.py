@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 
-from inspect_check import ADDRESS, Check
+from inspect_check import ADDRESS, Check, dt_number
 
 MARK = "help help"  # its output shows where that of the command before ends
 ANSWER_S = 60
@@ -89,8 +89,8 @@ class Proc:
     def figures(self):
         """Its own, of one moment."""
         text = self.live.ask("dt proc 0")[0]
-        f = {name: int(value, 16)
-             for name, value in re.findall(r" (\w+) +: 0[xn]([0-9a-f]+)", text)}
+        f = {name: dt_number(value)
+             for name, value in re.findall(r" (\w+) +: (0[xn][0-9a-f]+)", text)}
         f["waited_s"] = self.waited_s()
         return f
 

@@ -24,6 +24,7 @@ void clock_start(struct shell *sh)
 			continue;
 		sh->stopped_tsc = latest(sh->stopped_tsc, proc->stage_tsc);
 		sh->stopped_tsc = latest(sh->stopped_tsc, proc->last_frame_tsc);
+		sh->stopped_tsc = latest(sh->stopped_tsc, proc->drops.now_tsc);
 	}
 	free(proc);
 }

@@ -65,10 +65,10 @@ static const struct cmd cmds[] = {
 	{"dump", "", "dump FILE[.gz|.zst]",
 	 "Writes a small core to mail: all objects and types, no guest's data", cmd_dump,
 	 OBJECT_NONE, false, false},
-	{"miniport", "ndiskd.", "miniport [MINIPORT]",
+	{"miniport", "ndiskd.", "miniport [MINIPORT | VSWITCH | NAME]",
 	 "Displays the miniport edge of a vswitch, where frames leave it", cmd_miniport,
 	 OBJECT_MINIPORT, true, false},
-	{"mopen", "ndiskd.", "mopen [MOPEN]",
+	{"mopen", "ndiskd.", "mopen [MOPEN | VSWITCH | NAME]",
 	 "Displays the protocol edge of a vswitch, where frames enter it", cmd_mopen, OBJECT_MOPEN,
 	 true, false},
 };

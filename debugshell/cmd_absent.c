@@ -109,11 +109,20 @@ static int refuse(const char *what, const char *word, struct why *why)
 static int count_queues(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg)
 {
 	struct queue_totals *totals = arg;
+	struct vport port;
 	struct vnic nic;
-	tgt_addr nic_addr;
+	struct why why;
 
-	if (!walk_port_nic(sh, addr, &nic_addr, &nic))
+	if (walk_object(sh, addr, OBJECT_VPORT, &port, &why) < 0) {
+		walk_trouble(sh, "    ", "VPORT", addr, &why);
 		return 0;
+	}
+	if (port.nic == NULL)
+		return 0;
+	if (walk_object(sh, tgt_ptr(port.nic), OBJECT_VNIC, &nic, &why) < 0) {
+		walk_trouble(sh, "    ", "VNIC", tgt_ptr(port.nic), &why);
+		return 0;
+	}
 	totals->nics++;
 	for (unsigned i = 0; i < nic.n_queues && i < VNIC_QUEUES_MAX; i++) {
 		totals->queues++;

@@ -45,7 +45,7 @@ static int fdb_switch(struct shell *sh, tgt_addr vswitch, tgt_addr port, bool de
 static int fdb_owner(struct shell *sh, tgt_addr fdb, tgt_addr *ret, struct why *why);
 static void read_slots(struct fdb_walk *w);
 static uint32_t now_s(const struct shell *sh);
-static void print_counters(const struct fdb *fdb);
+static void print_counters(struct shell *sh, const struct fdb *fdb);
 static int walk_buckets(struct fdb_walk *w, struct why *why);
 static int check_table(const struct fdb *fdb, const struct type_map *map, struct why *why);
 static void print_bucket(struct fdb_walk *w, const struct fdb_bucket *bucket);
@@ -139,7 +139,7 @@ static int fdb_switch(struct shell *sh, tgt_addr vswitch, tgt_addr port, bool de
 	print_extra("n_stations", "%u", fdb->stations);
 	print_extra("max_stations", "%u", fdb->max_stations);
 	if (detail)
-		print_counters(fdb);
+		print_counters(sh, fdb);
 	err = walk_buckets(w, why);
 out:
 	free(v);
@@ -197,8 +197,14 @@ static uint32_t now_s(const struct shell *sh)
 	return (uint32_t)((now - root->start_tsc) / root->tsc_hz);
 }
 
-static void print_counters(const struct fdb *fdb)
+static void print_counters(struct shell *sh, const struct fdb *fdb)
 {
+	const struct type_map *map;
+	struct why why;
+
+	// The table was read by it.
+	if (shell_map(sh, "fdb", sizeof(*fdb), &map, &why) != 0)
+		return;
 	if (fdb->ageing_s != 0)
 		print_values("Ageing", "seconds", "%u s", fdb->ageing_s);
 	else
@@ -206,17 +212,19 @@ static void print_counters(const struct fdb *fdb)
 	print_values("Buckets", "count address bytes", "%u at %016lx, %lu bytes", fdb->n_buckets,
 		     tgt_ptr(fdb->buckets).v, fdb->buckets_bytes);
 	print_section("COUNTERS");
-	print_row("Learned", "%lu", fdb->learned);
-	print_values("Moved", ".", "%lu from one port to another", fdb->moved);
-	print_row("Aged", "%lu", fdb->aged);
-	print_values("Flushed", ".", "%lu with their port", fdb->flushed);
-	print_values("Evicted", ".", "%lu to make room", fdb->evicted);
-	print_values("Forgotten", ".", "%lu heard at another port, which is at its quota",
-		     fdb->forgotten);
-	print_values("Refused", ".", "%lu frames whose source found no room", fdb->refused);
-	print_values("Busy", ".", "%lu frames whose source found the table being written",
-		     fdb->busy);
-	print_values("Pinned", ".", "%lu frames from another port's static address", fdb->pinned);
+	PRINT_FIELD(map, "learned", "Learned", "%lu", fdb->learned);
+	PRINT_FIELD_VALUES(map, "moved", "Moved", ".", "%lu from one port to another", fdb->moved);
+	PRINT_FIELD(map, "aged", "Aged", "%lu", fdb->aged);
+	PRINT_FIELD_VALUES(map, "flushed", "Flushed", ".", "%lu with their port", fdb->flushed);
+	PRINT_FIELD_VALUES(map, "evicted", "Evicted", ".", "%lu to make room", fdb->evicted);
+	PRINT_FIELD_VALUES(map, "forgotten", "Forgotten", ".",
+			   "%lu heard at another port, which is at its quota", fdb->forgotten);
+	PRINT_FIELD_VALUES(map, "refused", "Refused", ".", "%lu frames whose source found no room",
+			   fdb->refused);
+	PRINT_FIELD_VALUES(map, "busy", "Busy", ".",
+			   "%lu frames whose source found the table being written", fdb->busy);
+	PRINT_FIELD_VALUES(map, "pinned", "Pinned", ".",
+			   "%lu frames from another port's static address", fdb->pinned);
 }
 
 static int walk_buckets(struct fdb_walk *w, struct why *why)

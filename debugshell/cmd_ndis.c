@@ -6,6 +6,8 @@
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 
+static int find_edge(struct shell *sh, enum object_type type, const char *word, tgt_addr *ret,
+		     struct why *why);
 static void ndis_list(struct shell *sh, enum object_type type);
 static void ndis_list_row(struct shell *sh, enum object_type type, const struct vswitch *sw,
 			  tgt_addr addr);
@@ -34,7 +36,7 @@ int cmd_miniport(struct shell *sh, int argc, char **argv, struct why *why)
 		ndis_list(sh, OBJECT_MINIPORT);
 		return 0;
 	}
-	err = walk_find(sh, OBJECT_MINIPORT, argv[1], &addr, why);
+	err = find_edge(sh, OBJECT_MINIPORT, argv[1], &addr, why);
 	if (err == 0)
 		err = walk_object(sh, addr, OBJECT_MINIPORT, &miniport, why);
 	if (err < 0)
@@ -60,7 +62,7 @@ int cmd_mopen(struct shell *sh, int argc, char **argv, struct why *why)
 		ndis_list(sh, OBJECT_MOPEN);
 		return 0;
 	}
-	err = walk_find(sh, OBJECT_MOPEN, argv[1], &addr, why);
+	err = find_edge(sh, OBJECT_MOPEN, argv[1], &addr, why);
 	if (err == 0)
 		err = walk_object(sh, addr, OBJECT_MOPEN, &mopen, why);
 	if (err < 0)
@@ -75,6 +77,19 @@ int cmd_mopen(struct shell *sh, int argc, char **argv, struct why *why)
 	print_link("vSwitch", tgt_ptr(mopen.vswitch), "nvkd.vswitch");
 	print_link("Miniport", tgt_ptr(mopen.miniport), "ndiskd.miniport");
 	return 0;
+}
+
+// By its address, or by its switch.
+static int find_edge(struct shell *sh, enum object_type type, const char *word, tgt_addr *ret,
+		     struct why *why)
+{
+	struct vswitch sw;
+	struct why ignored;
+	int err = walk_find(sh, OBJECT_VSWITCH, word, ret, why);
+
+	if (err == 0 && walk_object(sh, *ret, OBJECT_VSWITCH, &sw, &ignored) >= 0)
+		*ret = type == OBJECT_MINIPORT ? tgt_ptr(sw.miniport) : tgt_ptr(sw.mopen);
+	return err;
 }
 
 static void ndis_list(struct shell *sh, enum object_type type)

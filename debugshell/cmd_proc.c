@@ -14,7 +14,7 @@ static void proc_list(struct shell *sh);
 static void proc_list_row(struct shell *sh, tgt_addr addr, const struct proc *proc, bool torn);
 static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struct why *why);
 static void print_thread(struct shell *sh, int32_t tid);
-static void print_work(struct shell *sh, const struct proc *proc);
+static void print_work(struct shell *sh, const struct type_map *map, const struct proc *proc);
 static void print_queues(struct shell *sh, const struct proc *proc);
 static void print_queue(struct shell *sh, const struct proc_rxq *rxq);
 static void print_age(struct shell *sh, const char *label, uint64_t tsc, const char *behind,
@@ -113,17 +113,22 @@ static void proc_list_row(struct shell *sh, tgt_addr addr, const struct proc *pr
 
 static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struct why *why)
 {
+	const struct type_map *map;
 	int err = walk_object(sh, addr, OBJECT_PROC, proc, why);
+	int torn = err;
 
+	if (err >= 0)
+		err = shell_map(sh, "proc", sizeof(*proc), &map, why);
 	if (err < 0)
 		return err;
-	print_title("PROC", addr, err == WALK_TORN);
+	print_title("PROC", addr, torn == WALK_TORN);
 	print_text_row("Name", TEXT(proc->obj.name));
 	print_row("Number", "%u", proc->number);
 	print_row("Core", "%u", proc->core);
 	print_thread(sh, proc->tid);
-	print_text_row("Copy primitives", TEXT(proc->copy_name));
-	print_row("Polls", "%s", proc->poll_always ? "always" : "adaptively");
+	PRINT_FIELD_BY(map, "copy_name", "Copy primitives",
+		       print_text_row("Copy primitives", TEXT(proc->copy_name)));
+	PRINT_FIELD(map, "poll_always", "Polls", "%s", proc->poll_always ? "always" : "adaptively");
 
 	print_section("STATE");
 	clock_print(sh);
@@ -135,7 +140,7 @@ static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struc
 		     proc->burst.bytes);
 	print_age(sh, "Last frame", proc->last_frame_tsc, " ago", "last_frame_s");
 	print_values("Clock", ".", "%u s", proc->now_s);
-	print_work(sh, proc);
+	print_work(sh, map, proc);
 	print_queues(sh, proc);
 	print_section("MORE INFORMATION");
 	print_link("Where it is", addr, "where");
@@ -153,16 +158,16 @@ static void print_thread(struct shell *sh, int32_t tid)
 		print_values("Thread", "tid", "%d", tid);
 }
 
-static void print_work(struct shell *sh, const struct proc *proc)
+static void print_work(struct shell *sh, const struct type_map *map, const struct proc *proc)
 {
 	print_section("WORK");
-	print_row("Loops", "%lu", proc->loops);
-	print_row("Bursts", "%lu", proc->bursts);
-	print_row("Frames", "%lu", proc->frames);
-	print_row("Sleeps", "%lu", proc->sleeps);
-	print_values("Timed sleeps", "count unwakeable_queues",
-		     "%lu, because %u queues could not wake it at the last one", proc->timed_sleeps,
-		     proc->unwakeable);
+	PRINT_FIELD(map, "loops", "Loops", "%lu", proc->loops);
+	PRINT_FIELD(map, "bursts", "Bursts", "%lu", proc->bursts);
+	PRINT_FIELD(map, "frames", "Frames", "%lu", proc->frames);
+	PRINT_FIELD(map, "sleeps", "Sleeps", "%lu", proc->sleeps);
+	PRINT_FIELD_VALUES(map, "timed_sleeps", "Timed sleeps", "count unwakeable_queues",
+			   "%lu, because %u queues could not wake it at the last one",
+			   proc->timed_sleeps, proc->unwakeable);
 	print_values("Load", "-", "%.1f %% of the time since its start found frames",
 		     load(sh, proc));
 	print_extra("load_percent", "%.1f", load(sh, proc));

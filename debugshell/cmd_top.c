@@ -107,7 +107,7 @@ static int report_all(struct shell *sh, const struct options *opt, const char *c
 
 	if (err != 0)
 		return err;
-	for (long i = 0; i < count && err == 0; i++) {
+	for (long i = 0; i < count && err == 0 && !interrupt_seen(); i++) {
 		wait_s(opt->delay_s);
 		err = top_sample_read(sh, &now, why);
 		if (err != 0)
@@ -147,7 +147,7 @@ static void wait_s(double seconds)
 	struct timespec left = {.tv_sec = (time_t)seconds};
 
 	left.tv_nsec = (long)(1e9 * (seconds - (double)left.tv_sec));
-	while (nanosleep(&left, &left) != 0 && errno == EINTR)
+	while (nanosleep(&left, &left) != 0 && errno == EINTR && !interrupt_seen())
 		;
 }
 

@@ -13,6 +13,7 @@
 #include "debugshell/cmd.h"
 #include "debugshell/names.h"
 #include "debugshell/print.h"
+#include "debugshell/vnbl_dest.h"
 #include "debugshell/vnbl_drops.h"
 #include "debugshell/vnbl_print.h"
 #include "debugshell/walk.h"
@@ -29,19 +30,13 @@ struct frame {
 	bool is_held;    // the proc has it in its hands
 	bool is_torn;    // the proc went on while it was read
 	struct vnbl vnbl;
+	struct vnbl_dest dest;
 	struct vnbl_bytes bytes; // the safe ones
-};
-
-struct slot_match {
-	tgt_addr vswitch;
-	uint16_t slot;
-	tgt_addr port;
-	struct text name;
 };
 
 static const struct print_column columns[] = {
 	{"Type", 6}, {"Address", 18}, {"Proc", 6},         {"Size", 9},
-	{"Safe", 6}, {"vPort", 18},   {"Destination", 12}, {"Headers"},
+	{"Safe", 6}, {"vPort", 18},   {"Destination", 13}, {"Headers"},
 };
 
 static int find(struct shell *sh, const char *word, tgt_addr *ret, struct why *why);
@@ -58,9 +53,6 @@ static int frame_read(struct shell *sh, struct frame *f, struct why *why);
 static bool has_gone_on(struct shell *sh, const struct frame *f);
 static void vnbl_detail(struct shell *sh, const struct frame *f, bool hex);
 static void print_context(struct shell *sh, const struct frame *f);
-static struct text short_destination(const struct frame *f);
-static void print_destination(struct shell *sh, const struct frame *f);
-static int match_slot(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
 static void print_data(const struct vnbl *v);
 
 int cmd_vnbl(struct shell *sh, int argc, char **argv, struct why *why)
@@ -128,15 +120,14 @@ static int show(struct shell *sh, tgt_addr addr, bool hex, struct why *why)
 // Those of a proc, or of a port.
 static int list_of(struct shell *sh, tgt_addr addr, struct why *why)
 {
-	struct vnbl_choice choice = {.port_id = 0};
+	struct vnbl_choice choice = {.proc = {0}};
 	enum object_type type = OBJECT_NONE;
 	struct vport port;
 
 	if (walk_type(sh, addr, &type, why) == 0 && type == OBJECT_PROC) {
 		choice.proc = addr;
 	} else if (type == OBJECT_VPORT && walk_object(sh, addr, type, &port, why) >= 0) {
-		choice.port = addr;
-		choice.port_id = port.id;
+		choice.port = (struct vnbl_port){.at = addr, .serial = port.serial, .id = port.id};
 	} else {
 		return why_set(why, -ENOENT,
 			       "%016lx is no frame of a proc; vnbl without argument lists them",
@@ -192,12 +183,22 @@ static unsigned list_burst(struct shell *sh, tgt_addr addr, const struct proc *p
 
 	if (f == NULL)
 		return 0;
+	if (proc->burst.n > n) {
+		why_set(&why, -EINVAL, "it counts %u frames, which are more than there can be",
+			proc->burst.n);
+		walk_trouble(sh, "", "PROC", addr, &why);
+		rows++;
+	}
 	for (unsigned i = 0; i < n; i++) {
-		*f = (struct frame){
-			.proc = addr, .number = i, .stage = proc->stage, .bursts = proc->bursts};
+		*f = (struct frame){.proc = addr,
+				    .number = i,
+				    .stage = proc->stage,
+				    .bursts = proc->bursts,
+				    .dest = vnbl_dest_of(sh, proc)};
 		if (frame_at(sh, addr, i, &f->addr, &why) != 0 || frame_read(sh, f, &why) != 0) {
 			walk_trouble(sh, "", "VNBL", f->addr, &why);
-		} else if (choice->port.v == 0 || tgt_ptr(f->vnbl.src_port).v == choice->port.v) {
+		} else if (choice->port.at.v == 0 ||
+			   tgt_ptr(f->vnbl.src_port).v == choice->port.at.v) {
 			list_row(proc->number, f);
 		} else {
 			continue;
@@ -211,7 +212,7 @@ static unsigned list_burst(struct shell *sh, tgt_addr addr, const struct proc *p
 static void list_row(unsigned proc, const struct frame *f)
 {
 	const struct vnbl *v = &f->vnbl;
-	struct text to = short_destination(f);
+	struct text to = vnbl_dest_short(&f->dest);
 
 	print_cell("VNBL");
 	print_cell_addr(f->addr);
@@ -261,6 +262,7 @@ static int frame_find(struct shell *sh, tgt_addr addr, struct frame *f)
 				continue;
 			f->stage = proc->stage;
 			f->bursts = proc->bursts;
+			f->dest = vnbl_dest_of(sh, proc);
 			f->is_held = is_at_work(proc->stage) && i < proc->burst.n;
 			err = 0;
 		}
@@ -281,6 +283,8 @@ static int frame_read(struct shell *sh, struct frame *f, struct why *why)
 	if (err != 0)
 		return why_set(why, err, "%016lx cannot be read: %s", f->addr.v,
 			       tgt_strerror(sh->target, err));
+	f->dest.dst_slot = f->vnbl.dst_slot;
+	f->dest.src_port = tgt_ptr(f->vnbl.src_port);
 	bytes->safe_size = f->vnbl.safe_size;
 	bytes->n = f->vnbl.safe_size;
 	if (bytes->n > f->vnbl.frame_size)
@@ -335,78 +339,18 @@ static void vnbl_detail(struct shell *sh, const struct frame *f, bool hex)
 static void print_context(struct shell *sh, const struct frame *f)
 {
 	const struct vnbl *v = &f->vnbl;
-	unsigned n = v->dst_slot == VNBL_DST_NONE || f->stage <= PROC_STAGE_LOOKUP ? 0 : 1;
 
 	print_section("FORWARDING CONTEXT");
 	print_row("SourcePortId", "0x%04x", v->src_port_id);
 	print_link("Source vPort", tgt_ptr(v->src_port), "nvkd.vport");
 	vnbl_print_context(v->src_nic_index, v->flags, v->safe_size, v->frame_size);
-	print_row("NumDestinations", "%s",
-		  n == 0                          ? "0"
-		  : v->dst_slot == VNBL_DST_FLOOD ? "all"
-						  : "1");
-	print_destination(sh, f);
+	vnbl_dest_print(sh, &f->dest);
 	if ((v->flags & VNBL_DROPPED) != 0)
 		print_values("Dropped", "number name text", "%u (%s): %s", v->drop,
 			     name_drop(v->drop), name_drop_text(v->drop));
 	else
 		print_absent("Dropped", "N");
-}
-
-// The lookup sets it; before, what stands there is of an older frame.
-static struct text short_destination(const struct frame *f)
-{
-	struct text text = {.s = ""};
-
-	if (f->stage <= PROC_STAGE_LOOKUP)
-		print_append(&text, "[Not yet]");
-	else if (f->vnbl.dst_slot == VNBL_DST_FLOOD)
-		print_append(&text, "flood");
-	else if (f->vnbl.dst_slot == VNBL_DST_NONE)
-		print_append(&text, "[None]");
-	else
-		print_append(&text, "slot %u", f->vnbl.dst_slot);
-	return text;
-}
-
-static void print_destination(struct shell *sh, const struct frame *f)
-{
-	struct text text = short_destination(f);
-	struct slot_match match = {.slot = f->vnbl.dst_slot};
-	struct vport port;
-	struct why why;
-
-	if (text.s[0] == '[') { // dropped or delivered, or not known
-		print_absent("Destination", text.s);
-		return;
-	}
-	if (f->vnbl.dst_slot == VNBL_DST_FLOOD ||
-	    walk_object(sh, tgt_ptr(f->vnbl.src_port), OBJECT_VPORT, &port, &why) < 0) {
-		print_row("Destination", "%s", text.s);
-		return;
-	}
-	match.vswitch = tgt_ptr(port.vswitch);
-	walk_ports(sh, match_slot, &match);
-	if (match.port.v != 0)
-		print_values("Destination", "slot vport - name",
-			     "slot %u: %016lx   !nvkd.vport %016lx (%s)", match.slot, match.port.v,
-			     match.port.v, match.name.s);
-	else
-		print_values("Destination", "slot", "slot %u, which has no port", match.slot);
-}
-
-static int match_slot(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg)
-{
-	struct slot_match *match = arg;
-	struct vport port;
-	struct why why;
-
-	if (v->addr.v != match->vswitch.v || walk_object(sh, addr, OBJECT_VPORT, &port, &why) < 0 ||
-	    port.slot != match->slot)
-		return 0;
-	match->port = addr;
-	match->name = TEXT(port.obj.name);
-	return -ECANCELED;
+	vnbl_dest_print_all(sh, &f->dest);
 }
 
 static void print_data(const struct vnbl *v)

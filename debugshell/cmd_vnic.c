@@ -119,7 +119,9 @@ static void print_state(const struct type_map *map, const struct vnic *nic)
 	if (type_has(map, "since_s") && nic->since_s != 0)
 		print_extra("since_unix_s", "%ld", nic->since_s);
 	if (type_has(map, "why"))
-		print_text_row("Why not connected", TEXT(nic->why));
+		print_text_row(nic->state == VNIC_STATE_CONNECTED ? "What is wrong"
+								  : "Why not connected",
+			       TEXT(nic->why));
 	PRINT_FIELD_VALUES(map, "last_error", "Last error", "number text", "%u (%s)",
 			   nic->last_error,
 			   nic->last_error != 0 ? strerror((int)nic->last_error) : "none");

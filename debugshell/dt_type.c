@@ -39,6 +39,8 @@ static int64_t enum_number(const struct btf_type *t, uint32_t i);
 static const char *type_name(const struct dt_types *types, uint32_t id);
 static void put_type(const struct dt_types *types, struct text *text, uint32_t id,
 		     unsigned nesting);
+static void put_end(const struct dt_types *types, struct text *text, const struct btf_type *t,
+		    uint32_t id);
 static void put_named(const struct dt_types *types, struct text *text, const char *keyword,
 		      uint32_t id);
 static const char *fwd_keyword(const struct btf_type *t);
@@ -247,6 +249,17 @@ static void put_type(const struct dt_types *types, struct text *text, uint32_t i
 		put_type(types, text, btf_array(t)->type, nesting + 1);
 		print_append(text, " []");
 		return;
+	default:
+		put_end(types, text, t, id);
+		return;
+	}
+}
+
+// One that is made of no other.
+static void put_end(const struct dt_types *types, struct text *text, const struct btf_type *t,
+		    uint32_t id)
+{
+	switch (btf_kind(t)) {
 	case BTF_KIND_STRUCT:
 		put_named(types, text, "struct", id);
 		return;

@@ -10,13 +10,16 @@
 #include "ports/guest_mem_types.h"
 #include "ports/vhost_types.h"
 #include "ports/vring_types.h"
+#include "switch/root_types.h"
 
 enum { RING_ENTRIES_MAX = 32768 };
 
 static int forget_port(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
 static void forget_guest(struct shell *sh, struct target *record, const struct vhost *vhost);
 static void forget_regions(struct shell *sh, struct target *record, tgt_addr addr);
-static void forget_ring(struct target *record, const struct virtq *q);
+static void forget_ring(struct shell *sh, struct target *record, const struct virtq *q);
+static void forget(struct shell *sh, struct target *record, tgt_addr teller, tgt_addr start,
+		   uint64_t size);
 
 void dump_forget_guests(struct shell *sh, struct target *record)
 {
@@ -44,7 +47,7 @@ static void forget_guest(struct shell *sh, struct target *record, const struct v
 	forget_regions(sh, record, tgt_ptr(vhost->mem));
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++) {
 		forget_regions(sh, record, tgt_ptr(vhost->rings[i].q.mem));
-		forget_ring(record, &vhost->rings[i].q);
+		forget_ring(sh, record, &vhost->rings[i].q);
 	}
 }
 
@@ -58,19 +61,32 @@ static void forget_regions(struct shell *sh, struct target *record, tgt_addr add
 	    type_read(sh->target, map, addr, &mem) != 0)
 		return;
 	for (uint32_t i = 0; i < mem.n_regions && i < GUEST_MEM_REGIONS_MAX; i++) {
-		target_record_forget(record, tgt_ptr(mem.regions[i].host), mem.regions[i].size);
-		target_record_forget(record, tgt_ptr(mem.regions[i].map), mem.regions[i].map_size);
+		const struct guest_region *region = &mem.regions[i];
+
+		forget(sh, record, addr, tgt_ptr(region->host), region->size);
+		forget(sh, record, addr, tgt_ptr(region->map), region->map_size);
 	}
 }
 
 // Rings lie in regions; a ring whose regions cannot be read any more is forgotten all the same.
-static void forget_ring(struct target *record, const struct virtq *q)
+static void forget_ring(struct shell *sh, struct target *record, const struct virtq *q)
 {
 	uint64_t n = q->size <= RING_ENTRIES_MAX ? q->size : RING_ENTRIES_MAX;
 
-	target_record_forget(record, tgt_ptr(q->desc), n * sizeof(*q->desc));
-	target_record_forget(record, tgt_ptr(q->avail),
-			     sizeof(*q->avail) + (n + 1) * sizeof(q->avail->ring[0]));
-	target_record_forget(record, tgt_ptr(q->used),
-			     sizeof(*q->used) + n * sizeof(q->used->ring[0]) + sizeof(uint16_t));
+	forget(sh, record, sh->root_addr, tgt_ptr(q->desc), n * sizeof(*q->desc));
+	forget(sh, record, sh->root_addr, tgt_ptr(q->avail),
+	       sizeof(*q->avail) + (n + 1) * sizeof(q->avail->ring[0]));
+	forget(sh, record, sh->root_addr, tgt_ptr(q->used),
+	       sizeof(*q->used) + n * sizeof(q->used->ring[0]) + sizeof(uint16_t));
+}
+
+// The root lies in no guest, nor does the table that tells of the range, at 'teller': one that says
+// so is damaged, and a dump without a root could not be read.
+static void forget(struct shell *sh, struct target *record, tgt_addr teller, tgt_addr start,
+		   uint64_t size)
+{
+	if (sh->root_addr.v - start.v < size || teller.v - start.v < size ||
+	    start.v - sh->root_addr.v < sizeof(struct vsw_root))
+		return;
+	target_record_forget(record, start, size);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "debugshell/interrupt.h"
 #include "debugshell/print_doc.h"
 #include "debugshell/print_format.h"
 
@@ -26,6 +27,7 @@ struct print_state {
 
 static struct print_state state;
 
+static enum print_mode mode(void);
 static void show_row(const char *label, const char *fmt, va_list ap, bool is_number);
 static void show_label(const char *label);
 static void show_cell(const char *s);
@@ -61,25 +63,25 @@ void print_mute(bool on)
 
 void print_labels(const char *form)
 {
-	if (state.mode != MODE_MUTED)
+	if (mode() != MODE_MUTED)
 		state.labels = form;
 }
 
 void print_title(const char *title, tgt_addr addr, bool torn)
 {
 	begin_object();
-	if (state.mode == MODE_TEXT)
+	if (mode() == MODE_TEXT)
 		printf("\n%s %016lx %s\n", title, addr.v, torn ? "~" : " ");
-	else if (state.mode == MODE_JSON)
+	else if (mode() == MODE_JSON)
 		print_doc_title(title, addr, torn);
 }
 
 void print_title_name(const char *title, tgt_addr addr, struct text name)
 {
 	begin_object();
-	if (state.mode == MODE_TEXT) {
+	if (mode() == MODE_TEXT) {
 		printf("\n%s %016lx  %s\n", title, addr.v, name.s);
-	} else if (state.mode == MODE_JSON) {
+	} else if (mode() == MODE_JSON) {
 		print_doc_title(title, addr, false);
 		write_text(print_doc_row("Name"), name.s);
 	}
@@ -88,9 +90,9 @@ void print_title_name(const char *title, tgt_addr addr, struct text name)
 void print_section(const char *title)
 {
 	end_table();
-	if (state.mode == MODE_TEXT)
+	if (mode() == MODE_TEXT)
 		printf("\n%s\n\n", title);
-	else if (state.mode == MODE_JSON)
+	else if (mode() == MODE_JSON)
 		print_doc_section(title);
 }
 
@@ -100,10 +102,10 @@ void print_section_line(const char *title, const char *fmt, ...)
 
 	end_table();
 	va_start(ap, fmt);
-	if (state.mode == MODE_TEXT) {
+	if (mode() == MODE_TEXT) {
 		vprintf(fmt, ap);
 		putchar('\n');
-	} else if (state.mode == MODE_JSON) {
+	} else if (mode() == MODE_JSON) {
 		print_doc_section(title);
 	}
 	va_end(ap);
@@ -123,7 +125,7 @@ void print_values(const char *label, const char *keys, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		write_values(label, keys, fmt, &ap);
 	else
 		show_row(label, fmt, ap, false);
@@ -132,7 +134,7 @@ void print_values(const char *label, const char *keys, const char *fmt, ...)
 
 void print_text_row(const char *label, struct text text)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		write_text(print_doc_row(label), text.s);
 	else
 		print_row(label, "%s", text.s[0] != '\0' ? text.s : PRINT_NONE);
@@ -140,7 +142,7 @@ void print_text_row(const char *label, struct text text)
 
 void print_flag(const char *label, bool is, const char *more)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		json_out_bool(print_doc_row(label), is);
 	else
 		print_row(label, "%s%s", is ? "Y" : "N", is && more != NULL ? more : "");
@@ -148,7 +150,7 @@ void print_flag(const char *label, bool is, const char *more)
 
 void print_absent(const char *label, const char *word)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		json_out_null(print_doc_row(label));
 	else
 		print_row(label, "%s", word);
@@ -159,7 +161,7 @@ void print_extra(const char *key, const char *fmt, ...)
 	struct print_value value;
 	va_list ap;
 
-	if (state.mode != MODE_JSON)
+	if (mode() != MODE_JSON)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(value.s, sizeof(value.s), fmt, ap);
@@ -169,13 +171,13 @@ void print_extra(const char *key, const char *fmt, ...)
 
 void print_extra_flag(const char *key, bool is)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		json_out_bool(print_doc_extra(key), is);
 }
 
 void print_link(const char *label, tgt_addr addr, const char *command)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		print_doc_addr(print_doc_row(label), addr);
 	else if (addr.v == 0)
 		print_row(label, PRINT_NONE);
@@ -189,14 +191,14 @@ void print_words(const char *label, const char *const words[], unsigned n)
 	struct json_out *j;
 
 	end_table();
-	if (state.mode == MODE_JSON) {
+	if (mode() == MODE_JSON) {
 		j = print_doc_row(label);
 		json_out_array(j);
 		for (unsigned i = 0; i < n; i++)
 			json_out_string(j, words[i]);
 		json_out_end(j);
 	}
-	if (state.mode != MODE_TEXT)
+	if (mode() != MODE_TEXT)
 		return;
 	show_label(label);
 	for (unsigned i = 0; i < n; i++) {
@@ -212,7 +214,7 @@ void print_words(const char *label, const char *const words[], unsigned n)
 void print_blank(void)
 {
 	end_table();
-	if (state.mode == MODE_TEXT)
+	if (mode() == MODE_TEXT)
 		putchar('\n');
 }
 
@@ -221,7 +223,7 @@ void print_plain(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (state.mode == MODE_TEXT)
+	if (mode() == MODE_TEXT)
 		vprintf(fmt, ap);
 	va_end(ap);
 }
@@ -232,9 +234,9 @@ void print_table(const char *indent, const struct print_column columns[], unsign
 	state.indent = indent != NULL ? indent : "";
 	state.columns = columns;
 	state.n_columns = n;
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		print_doc_table(columns, n);
-	if (state.mode != MODE_TEXT)
+	if (mode() != MODE_TEXT)
 		return;
 	printf("%s%s", indent != NULL && indent[0] == '\0' ? "\n" : "", state.indent);
 	for (unsigned i = 0; i < n; i++)
@@ -244,7 +246,7 @@ void print_table(const char *indent, const struct print_column columns[], unsign
 
 void print_cell(const char *word)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		write_value(print_doc_cell(), false, word);
 	else
 		show_cell(word);
@@ -252,7 +254,7 @@ void print_cell(const char *word)
 
 void print_cell_text(struct text text)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		write_text(print_doc_cell(), text.s);
 	else
 		show_cell(text.s[0] != '\0' ? text.s : PRINT_NONE);
@@ -263,7 +265,7 @@ void print_cell_addr(tgt_addr addr)
 	char word[24];
 
 	snprintf(word, sizeof(word), "%016lx", addr.v);
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		print_doc_addr(print_doc_cell(), addr);
 	else
 		show_cell(addr.v != 0 ? word : PRINT_NONE);
@@ -271,7 +273,7 @@ void print_cell_addr(tgt_addr addr)
 
 void print_cell_absent(const char *word)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		json_out_null(print_doc_cell());
 	else
 		show_cell(word);
@@ -279,7 +281,7 @@ void print_cell_absent(const char *word)
 
 void print_cell_flag(bool is)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		json_out_bool(print_doc_cell(), is);
 	else
 		show_cell(is ? "Y" : "N");
@@ -293,7 +295,7 @@ void print_cell_fmt(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(value.s, sizeof(value.s), fmt, ap);
 	va_end(ap);
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		write_value(print_doc_cell(), print_format_is_number(fmt), value.s);
 	else
 		show_cell(value.s);
@@ -302,9 +304,9 @@ void print_cell_fmt(const char *fmt, ...)
 void print_row_end(bool torn)
 {
 	state.column = 0;
-	if (state.mode == MODE_TEXT)
+	if (mode() == MODE_TEXT)
 		printf("%s\n", torn ? " ~" : "");
-	else if (state.mode == MODE_JSON)
+	else if (mode() == MODE_JSON)
 		print_doc_row_end(torn);
 }
 
@@ -314,9 +316,9 @@ void print_none(void)
 
 	if (indent == NULL)
 		indent = state.in_object ? "    " : "\n";
-	if (state.mode == MODE_TEXT)
+	if (mode() == MODE_TEXT)
 		printf("%s" PRINT_NONE "\n", indent);
-	else if (state.mode == MODE_JSON)
+	else if (mode() == MODE_JSON)
 		print_doc_none();
 }
 
@@ -328,36 +330,42 @@ void print_note(const char *indent, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(value.s, sizeof(value.s), fmt, ap);
 	va_end(ap);
-	if (state.mode == MODE_TEXT)
+	if (mode() == MODE_TEXT)
 		printf("%s%s\n", indent, value.s);
-	else if (state.mode == MODE_JSON)
+	else if (mode() == MODE_JSON)
 		print_doc_note(value.s);
 }
 
 void print_trouble(const char *indent, const char *title, tgt_addr addr, const struct why *why)
 {
-	if (state.mode == MODE_TEXT)
+	if (mode() == MODE_TEXT)
 		printf("%s%s  %016lx  *** %s ***\n", indent, title, addr.v, why->text);
-	else if (state.mode == MODE_JSON)
+	else if (mode() == MODE_JSON)
 		print_doc_trouble(title, addr, why->text);
 }
 
 void print_torn(bool torn)
 {
-	if (state.mode == MODE_JSON && torn)
+	if (mode() == MODE_JSON && torn)
 		json_out_bool(print_doc_extra("torn"), true);
 }
 
 void print_open(const char *key)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		print_doc_open(key);
 }
 
 void print_close(void)
 {
-	if (state.mode == MODE_JSON)
+	if (mode() == MODE_JSON)
 		print_doc_close();
+}
+
+// A command that was interrupted has nothing to say any more.
+static enum print_mode mode(void)
+{
+	return interrupt_seen() ? MODE_MUTED : state.mode;
 }
 
 static void show_row(const char *label, const char *fmt, va_list ap, bool is_number)
@@ -365,11 +373,11 @@ static void show_row(const char *label, const char *fmt, va_list ap, bool is_num
 	struct print_value value;
 
 	end_table();
-	if (state.mode == MODE_TEXT) {
+	if (mode() == MODE_TEXT) {
 		show_label(label);
 		vprintf(fmt, ap);
 		putchar('\n');
-	} else if (state.mode == MODE_JSON) {
+	} else if (mode() == MODE_JSON) {
 		vsnprintf(value.s, sizeof(value.s), fmt, ap);
 		write_value(print_doc_row(label), is_number, value.s);
 	}
@@ -385,7 +393,7 @@ static void show_cell(const char *s)
 {
 	const struct print_column *column;
 
-	if (state.mode != MODE_TEXT || state.column == state.n_columns)
+	if (mode() != MODE_TEXT || state.column == state.n_columns)
 		return;
 	if (state.column == 0)
 		fputs(state.indent, stdout);
@@ -399,7 +407,7 @@ static void show_cell(const char *s)
 static void begin_object(void)
 {
 	end_table();
-	if (state.mode != MODE_MUTED)
+	if (mode() != MODE_MUTED)
 		state.in_object = true;
 }
 

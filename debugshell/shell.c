@@ -11,6 +11,7 @@
 #include "debugshell/clock.h"
 #include "debugshell/cmd.h"
 #include "debugshell/edit.h"
+#include "debugshell/interrupt.h"
 #include "debugshell/line.h"
 #include "debugshell/pipe.h"
 #include "debugshell/print.h"
@@ -26,6 +27,7 @@ static int shell_run_pipe(struct shell *sh, int n, char **words, const char *pro
 			  struct why *why);
 static int shell_run_words(void *arg);
 static int shell_loop_plain(struct shell *sh, bool prompts);
+static int shell_run_plain(struct shell *sh, char *line, bool is_typed);
 static int shell_read_line(char *line, struct why *why);
 #ifdef HAVE_LIBEDIT
 static int shell_loop_editing(struct shell *sh, struct edit *edit);
@@ -77,6 +79,7 @@ int shell_run(struct shell *sh, int argc, char **argv)
 
 	for (int i = 0; i < argc; i++)
 		print_append(&command, "%s%s", i > 0 ? " " : "", argv[i]);
+	clearerr(stdout);
 	print_begin(sh->json, command.s, sh->target->name);
 	sh->troubles = 0;
 	sh->runs = sh->target->ops->state(sh->target) == TARGET_RUNNING;
@@ -87,6 +90,12 @@ int shell_run(struct shell *sh, int argc, char **argv)
 		root_check(sh);
 		clock_start(sh);
 		err = cmd_run(sh, argc, argv, &why);
+	}
+	if (interrupt_seen()) {
+		err = why_set(&why, -EINTR, "interrupted");
+		// Behind the ^C of the terminal, and what was half written.
+		if (!sh->json)
+			putchar('\n');
 	}
 	if (shell_end(err < 0 ? &why : NULL) != 0)
 		return 1;
@@ -210,6 +219,9 @@ static int shell_run_words(void *arg)
 {
 	struct shell_words *all = arg;
 
+	// This process of a pipe ends by it.
+	if (interrupt_end())
+		raise(SIGINT);
 	return shell_run(all->sh, all->n, all->words);
 }
 
@@ -231,11 +243,23 @@ static int shell_loop_plain(struct shell *sh, bool prompts)
 		if (err != 0)
 			result = shell_refuse(sh, TEXT(line), &why);
 		else if (!line_is_empty(line))
-			result = shell_run_line(sh, line);
+			result = shell_run_plain(sh, line, prompts);
 		// Ctrl-C at a pipe means all lines, unless somebody types them.
 		if (err == -EIO || (result == PIPE_SIGNAL + SIGINT && !prompts))
 			return result;
 	}
+}
+
+static int shell_run_plain(struct shell *sh, char *line, bool is_typed)
+{
+	int result;
+
+	if (is_typed)
+		interrupt_begin();
+	result = shell_run_line(sh, line);
+	if (is_typed)
+		interrupt_end();
+	return result;
 }
 
 // One line without its end. -ENODATA: there are no more, -EIO: nor can be, -E2BIG and -EILSEQ: it
@@ -278,9 +302,11 @@ static int shell_loop_editing(struct shell *sh, struct edit *edit)
 	while ((line = edit_line(edit, shell_prompt(sh).s)) != NULL && !line_is_quit(line)) {
 		if (line_is_empty(line))
 			continue;
+		interrupt_begin();
 		shell_drop_interrupts(&before);
 		result = shell_run_line(sh, line);
 		shell_hold_interrupts(&before);
+		interrupt_end();
 		// The prompt would stand behind the ^C of the terminal.
 		if (result == PIPE_SIGNAL + SIGINT)
 			printf("\n");

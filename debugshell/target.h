@@ -10,11 +10,13 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "debugshell/interrupt.h"
 #include "debugshell/why.h"
 
 typedef struct {
@@ -91,8 +93,11 @@ int target_core_open(const char *path, const char *binary, struct target **ret, 
 // The words for what tgt_read() returned, valid until the next read.
 const char *tgt_strerror(const struct target *t, int err);
 
+// -EINTR: the command was interrupted, see interrupt.h.
 static inline int tgt_read(struct target *t, tgt_addr from, void *buf, size_t size)
 {
+	if (interrupt_seen())
+		return -EINTR;
 	return t->ops->read(t, from, buf, size);
 }
 

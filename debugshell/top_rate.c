@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "debugshell/names.h"
+#include "debugshell/where.h"
 
 // How long an object was counted for.
 struct span {
@@ -28,6 +29,8 @@ static struct top_row *add_row(struct top_table *table);
 static void rate_procs(const struct top_sample *before, const struct top_sample *now,
 		       struct top_table *table);
 static bool is_stuck(const struct top_proc *a, const struct top_proc *b);
+static bool is_starved(const struct top_proc *a, const struct top_proc *b);
+static bool stands_still(const struct top_proc *a, const struct top_proc *b);
 static bool is_awake(const struct top_proc *proc);
 static double busy_percent(const struct top_proc *a, const struct top_proc *b, struct span span);
 static const struct top_proc *find_proc(const struct top_sample *before,
@@ -139,6 +142,8 @@ static void rate_procs(const struct top_sample *before, const struct top_sample 
 			continue;
 		if (is_stuck(a, b))
 			row->v[TOP_PROC_STAGE] = word("stuck");
+		else if (is_starved(a, b))
+			row->v[TOP_PROC_STAGE] = word("starved");
 		row->v[TOP_PROC_BUSY].number = busy_percent(a, b, span);
 		row->v[TOP_PROC_FRAMES] = per_second(a->frames, b->frames, span);
 		row->v[TOP_PROC_BURSTS] = per_second(a->bursts, b->bursts, span);
@@ -150,8 +155,20 @@ static void rate_procs(const struct top_sample *before, const struct top_sample 
 	}
 }
 
-// Not one that slept all the while, or was woken up just now.
 static bool is_stuck(const struct top_proc *a, const struct top_proc *b)
+{
+	return stands_still(a, b) && !is_starved(a, b);
+}
+
+// It had no core, for others had it.
+static bool is_starved(const struct top_proc *a, const struct top_proc *b)
+{
+	return stands_still(a, b) && a->thread_state == 'R' && b->thread_state == 'R' &&
+	       a->ran_ns != 0 && b->ran_ns - a->ran_ns < WHERE_RAN_LEAST_NS;
+}
+
+// Not one that slept all the while, or was woken up just now.
+static bool stands_still(const struct top_proc *a, const struct top_proc *b)
 {
 	return is_awake(a) && is_awake(b) && a->loops == b->loops && a->sleeps == b->sleeps;
 }

@@ -9,6 +9,7 @@
 #include "debugshell/ring.h"
 #include "debugshell/root.h"
 #include "debugshell/walk.h"
+#include "debugshell/where.h"
 #include "ports/vnic_types.h"
 
 static int read_procs(struct shell *sh, struct top_sample *s);
@@ -84,12 +85,14 @@ static int read_procs(struct shell *sh, struct top_sample *s)
 
 static void read_proc(struct shell *sh, struct top_sample *s, tgt_addr addr, struct proc *proc)
 {
+	struct target_thread thread;
 	struct why why;
 
 	if (walk_object(sh, addr, OBJECT_PROC, proc, &why) < 0) {
 		damaged(sh, s, "PROC", addr, &why);
 		return;
 	}
+	thread = where_thread(sh, proc->tid);
 	s->procs[s->n_procs++] = (struct top_proc){
 		.addr = addr,
 		.start_tsc = proc->start_tsc,
@@ -103,6 +106,8 @@ static void read_proc(struct shell *sh, struct top_sample *s, tgt_addr addr, str
 		.bursts = proc->bursts,
 		.sleeps = proc->sleeps,
 		.busy_tsc = proc->busy_tsc,
+		.ran_ns = thread.ran_ns,
+		.thread_state = thread.state,
 	};
 }
 

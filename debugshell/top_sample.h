@@ -29,6 +29,8 @@ struct top_proc {
 	uint64_t bursts;
 	uint64_t sleeps;
 	uint64_t busy_tsc;
+	uint64_t ran_ns;   // time that its thread had a core; 0: not known
+	char thread_state; // of it, see where_thread_state()
 };
 
 struct top_port {

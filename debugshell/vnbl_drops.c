@@ -40,12 +40,6 @@ struct drop {
 	struct vnbl_bytes bytes;
 };
 
-// The ports that there are, as the switches list them.
-struct drops_ports {
-	uint32_t n, room;
-	tgt_addr *all;
-};
-
 static const struct print_column columns[] = {
 	{"Type", 6},   {"Address", 18}, {"Proc", 6},       {"Number", 14}, {"Age", 12}, {"Size", 7},
 	{"vPort", 18}, {"Name", 24},    {"Direction", 11}, {"Reason", 28}, {"Headers"},
@@ -55,35 +49,34 @@ static int find_log(struct shell *sh, unsigned proc_number, struct drops_log *re
 static int find_field(struct shell *sh, const char *name, const char *field, uint32_t *at,
 		      uint32_t *size, struct why *why);
 static int find_record(struct shell *sh, tgt_addr addr, struct drops_log *log, uint32_t *x_at);
-static void list_ports(struct shell *sh, struct drops_ports *ports);
-static int add_port(struct shell *sh, const struct walk_vswitch *sw, tgt_addr addr, void *arg);
-static bool find_port(struct shell *sh, const struct drops_ports *ports, const void *at,
-		      uint16_t id, struct text *name);
 static unsigned list_log(struct shell *sh, const struct drops_log *log,
-			 const struct vnbl_choice *choice, const struct drops_ports *ports);
-static void list_row(struct shell *sh, const struct drop *d, const struct drops_ports *ports);
-static void list_port(struct shell *sh, const struct drop *d, const struct drops_ports *ports);
+			 const struct vnbl_choice *choice, const struct vnbl_ports *ports);
+static void list_row(struct shell *sh, const struct drop *d, const struct vnbl_ports *ports);
+static void list_port(struct shell *sh, const struct drop *d, const struct vnbl_ports *ports);
+static struct vnbl_port port_of(const struct drop *d);
 static int drop_read_at(struct shell *sh, struct drop *d, uint64_t *x_n, struct why *why);
 static int drop_read(struct shell *sh, struct drop *d, struct why *why);
 static void read_bytes(struct shell *sh, struct drop *d);
 static int read_counter(struct shell *sh, tgt_addr addr, uint64_t *ret, struct why *why);
 static int check_number(const struct drop *d, uint64_t number, struct why *why);
 static int check_record(const struct drop *d, struct why *why);
-static void drop_detail(struct shell *sh, const struct drop *d, const struct drops_ports *ports);
+static void drop_detail(struct shell *sh, const struct drop *d, const struct vnbl_ports *ports);
 static void print_time(struct shell *sh, uint64_t tsc);
-static void print_port(struct shell *sh, const struct drops_ports *ports, const char *label,
-		       const void *at, uint16_t id);
+static void print_port(struct shell *sh, const struct vnbl_ports *ports, const char *label,
+		       const struct vnbl_port *port);
+static void print_port_there(const char *label, tgt_addr at, const struct text *name);
+static void print_source(struct shell *sh, const struct vnbl_ports *ports, const struct drop *d);
 static const char *direction_name(unsigned direction);
 static bool age_of(const struct shell *sh, uint64_t tsc, double *ret);
 
 void vnbl_drops_list(struct shell *sh, const struct vnbl_choice *choice)
 {
-	struct drops_ports ports = {.n = 0};
+	struct vnbl_ports ports;
 	struct drops_log log;
 	unsigned rows = 0;
 	struct why why;
 
-	list_ports(sh, &ports);
+	vnbl_ports_read(sh, &ports);
 	print_section("DROPPED FRAMES");
 	PRINT_TABLE("    ", columns);
 	for (uint32_t i = 0; i < sh->root->n_procs; i++) {
@@ -105,7 +98,7 @@ void vnbl_drops_list(struct shell *sh, const struct vnbl_choice *choice)
 	}
 	if (rows == 0)
 		print_none();
-	free(ports.all);
+	vnbl_ports_free(&ports);
 }
 
 bool vnbl_drops_knows(struct shell *sh, tgt_addr addr)
@@ -118,9 +111,10 @@ bool vnbl_drops_knows(struct shell *sh, tgt_addr addr)
 
 int vnbl_drops_detail(struct shell *sh, tgt_addr addr, bool hex, struct why *why)
 {
-	struct drops_ports ports = {.n = 0};
+	struct vnbl_ports ports;
 	struct drops_log log;
 	struct drop d = {.log = &log, .addr = addr};
+	struct vnbl_port at;
 	struct text name;
 	uint64_t n = 0;
 	int err = find_record(sh, addr, &log, &d.at);
@@ -132,7 +126,7 @@ int vnbl_drops_detail(struct shell *sh, tgt_addr addr, bool hex, struct why *why
 		err = drop_read_at(sh, &d, &n, why);
 	if (err != 0)
 		return err;
-	list_ports(sh, &ports);
+	vnbl_ports_read(sh, &ports);
 	print_title("VNBL", addr, false);
 	print_link("Proc", log.proc, "nvkd.proc");
 	print_values("Frame", "number of", "%lu of %lu that the proc dropped", d.number, n);
@@ -141,10 +135,11 @@ int vnbl_drops_detail(struct shell *sh, tgt_addr addr, bool hex, struct why *why
 	drop_detail(sh, &d, &ports);
 	vnbl_print_headers(sh, &d.bytes, hex);
 	print_section("MORE INFORMATION");
-	if (find_port(sh, &ports, d.record.at, d.record.at_id, &name))
-		print_link("Drops", tgt_ptr(d.record.at), "drops");
+	at = port_of(&d);
+	if (vnbl_ports_find(sh, &ports, &at, &name))
+		print_link("Drops", at.at, "drops");
 	print_link("Struct", addr, "dt droplog_record");
-	free(ports.all);
+	vnbl_ports_free(&ports);
 	return 0;
 }
 
@@ -215,49 +210,9 @@ static int find_record(struct shell *sh, tgt_addr addr, struct drops_log *log, u
 	return -ENOENT;
 }
 
-static void list_ports(struct shell *sh, struct drops_ports *ports)
-{
-	walk_ports(sh, add_port, ports);
-}
-
-static int add_port(struct shell *sh, const struct walk_vswitch *sw, tgt_addr addr, void *arg)
-{
-	struct drops_ports *ports = arg;
-
-	if (ports->n == ports->room) {
-		uint32_t room = ports->room > 0 ? 2 * ports->room : 64;
-		tgt_addr *all = realloc(ports->all, room * sizeof(*all));
-
-		if (all == NULL)
-			return -ENOMEM;
-		ports->all = all;
-		ports->room = room;
-	}
-	ports->all[ports->n++] = addr;
-	return 0;
-}
-
-// False: there is no such port any more, whatever is at its address now.
-static bool find_port(struct shell *sh, const struct drops_ports *ports, const void *at,
-		      uint16_t id, struct text *name)
-{
-	struct vport port;
-	struct why why;
-
-	for (uint32_t i = 0; i < ports->n; i++) {
-		if (ports->all[i].v != tgt_ptr(at).v)
-			continue;
-		if (walk_object(sh, ports->all[i], OBJECT_VPORT, &port, &why) < 0 || port.id != id)
-			return false;
-		*name = TEXT(port.obj.name);
-		return true;
-	}
-	return false;
-}
-
 // Gives the number of rows.
 static unsigned list_log(struct shell *sh, const struct drops_log *log,
-			 const struct vnbl_choice *choice, const struct drops_ports *ports)
+			 const struct vnbl_choice *choice, const struct vnbl_ports *ports)
 {
 	unsigned rows = 0, lost = 0;
 	struct why why;
@@ -269,18 +224,19 @@ static unsigned list_log(struct shell *sh, const struct drops_log *log,
 	}
 	for (uint64_t i = 0; i < log->n_records && i < n; i++) {
 		struct drop d = {.log = log, .number = n - i};
+		struct vnbl_port at;
 		int err;
 
 		d.at = (uint32_t)((d.number - 1) % log->n_records);
 		d.addr = tgt_add(log->records, (uint64_t)d.at * log->record_size);
 		err = drop_read(sh, &d, &why);
+		at = port_of(&d);
 		if (err == -EAGAIN) {
 			lost++;
 		} else if (err != 0) {
 			walk_trouble(sh, "    ", "VNBL", d.addr, &why);
 			rows++;
-		} else if (choice->port.v == 0 || (tgt_ptr(d.record.at).v == choice->port.v &&
-						   d.record.at_id == choice->port_id)) {
+		} else if (choice->port.at.v == 0 || vnbl_ports_same(&choice->port, &at)) {
 			list_row(sh, &d, ports);
 			rows++;
 		}
@@ -291,7 +247,7 @@ static unsigned list_log(struct shell *sh, const struct drops_log *log,
 	return rows + lost;
 }
 
-static void list_row(struct shell *sh, const struct drop *d, const struct drops_ports *ports)
+static void list_row(struct shell *sh, const struct drop *d, const struct vnbl_ports *ports)
 {
 	double age;
 
@@ -314,12 +270,13 @@ static void list_row(struct shell *sh, const struct drop *d, const struct drops_
 }
 
 // Two cells.
-static void list_port(struct shell *sh, const struct drop *d, const struct drops_ports *ports)
+static void list_port(struct shell *sh, const struct drop *d, const struct vnbl_ports *ports)
 {
+	const struct vnbl_port at = port_of(d);
 	struct text name = {.s = ""};
 
-	if (find_port(sh, ports, d->record.at, d->record.at_id, &name)) {
-		print_cell_addr(tgt_ptr(d->record.at));
+	if (vnbl_ports_find(sh, ports, &at, &name)) {
+		print_cell_addr(at.at);
 		print_cell_text(name);
 	} else {
 		print_cell_absent("[Gone]");
@@ -327,6 +284,13 @@ static void list_port(struct shell *sh, const struct drop *d, const struct drops
 		print_cell_absent(name.s);
 	}
 	print_extra("port_id", "0x%04x", d->record.at_id);
+}
+
+// That it was charged to.
+static struct vnbl_port port_of(const struct drop *d)
+{
+	return (struct vnbl_port){
+		.at = tgt_ptr(d->record.at), .serial = d->record.at_serial, .id = d->record.at_id};
 }
 
 // By its address: whichever frame it holds now.
@@ -426,14 +390,15 @@ static int check_record(const struct drop *d, struct why *why)
 	return 0;
 }
 
-static void drop_detail(struct shell *sh, const struct drop *d, const struct drops_ports *ports)
+static void drop_detail(struct shell *sh, const struct drop *d, const struct vnbl_ports *ports)
 {
 	const struct droplog_record *r = &d->record;
+	const struct vnbl_port at = port_of(d);
 
 	print_section("DROPPED");
 	clock_print(sh);
 	print_time(sh, r->tsc);
-	print_port(sh, ports, "vPort", r->at, r->at_id);
+	print_port(sh, ports, "vPort", &at);
 	print_values("Direction", ". -", "%s: %s", direction_name(r->direction),
 		     r->direction == DROP_IN ? "from the vNic to the switch"
 					     : "from the switch to the vNic");
@@ -442,8 +407,9 @@ static void drop_detail(struct shell *sh, const struct drop *d, const struct dro
 
 	print_section("FORWARDING CONTEXT");
 	print_row("SourcePortId", "0x%04x", r->src_port_id);
-	print_port(sh, ports, "Source vPort", r->src_port, r->src_port_id);
+	print_source(sh, ports, d);
 	vnbl_print_context(r->src_nic_index, r->flags, r->safe_size, r->frame_size);
+	print_absent("NumDestinations", "[Not kept]");
 	vnbl_print_out_of_band(r->flags, r->vlan_tci, r->vlan_tpid, &r->offload);
 
 	print_section("DATA");
@@ -474,24 +440,45 @@ static void print_time(struct shell *sh, uint64_t tsc)
 	}
 }
 
-static void print_port(struct shell *sh, const struct drops_ports *ports, const char *label,
-		       const void *at, uint16_t id)
+static void print_port(struct shell *sh, const struct vnbl_ports *ports, const char *label,
+		       const struct vnbl_port *port)
 {
 	struct text name, key = {.s = ""};
 
-	print_append(&key, "%s ", label);
-	if (at == NULL) {
-		print_absent(label, "[Not known]: it came from another proc");
-	} else if (find_port(sh, ports, at, id, &name)) {
-		print_values(label, ". - -", "%016lx   !nvkd.vport %016lx (%s)", tgt_ptr(at).v,
-			     tgt_ptr(at).v, name.s);
-		print_append(&key, "name");
-		print_extra(key.s, "%s", name.s);
-	} else {
-		print_values(label, "- -", "[Gone]: id 0x%04x, was at %016lx", id, tgt_ptr(at).v);
-		print_append(&key, "gone");
-		print_extra(key.s, "%016lx", tgt_ptr(at).v);
+	if (vnbl_ports_find(sh, ports, port, &name)) {
+		print_port_there(label, port->at, &name);
+		return;
 	}
+	print_append(&key, "%s gone", label);
+	print_values(label, "- -", "[Gone]: id 0x%04x, was at %016lx", port->id, port->at.v);
+	print_extra(key.s, "%016lx", port->at.v);
+}
+
+static void print_port_there(const char *label, tgt_addr at, const struct text *name)
+{
+	struct text key = {.s = ""};
+
+	print_append(&key, "%s name", label);
+	print_values(label, ". - -", "%016lx   !nvkd.vport %016lx (%s)", at.v, at.v, name->s);
+	print_extra(key.s, "%s", name->s);
+}
+
+// One that came over from another proc has kept the id alone.
+static void print_source(struct shell *sh, const struct vnbl_ports *ports, const struct drop *d)
+{
+	const struct droplog_record *r = &d->record;
+	const struct vnbl_port source = {
+		.at = tgt_ptr(r->src_port), .serial = r->src_serial, .id = r->src_port_id};
+	const struct vnbl_port at = port_of(d);
+	struct text name;
+	tgt_addr found;
+
+	if (source.at.v != 0)
+		print_port(sh, ports, "Source vPort", &source);
+	else if (source.id != 0 && vnbl_ports_find_id(sh, ports, &at, source.id, &found, &name))
+		print_port_there("Source vPort", found, &name);
+	else
+		print_absent("Source vPort", "[Not known]: it came from another proc");
 }
 
 static const char *direction_name(unsigned direction)

@@ -3,19 +3,19 @@
  *
  * A record may be written over while it is read, may come from a damaged process, and names ports
  * that may be gone. So a record counts only if its number stays the same, what it says is checked,
- * and a port is looked for in the lists of the switches, never where the record points.
+ * and a port is looked for as vnbl_ports.h does.
  *
  * The bytes of a frame are not read while sh->collects is set: they are a tenant's.
  */
 #pragma once
 
 #include "debugshell/shell.h"
+#include "debugshell/vnbl_ports.h"
 
 // What is listed: 0 for all.
 struct vnbl_choice {
 	tgt_addr proc;
-	tgt_addr port;
-	uint16_t port_id; // its id: another port may have been at its address
+	struct vnbl_port port;
 };
 
 // Section with the dropped frames that are chosen, by proc, the newest first.

@@ -391,6 +391,8 @@ static void list_trouble(struct shell *sh, tgt_addr addr, const char *divider, c
 	struct why why;
 	va_list ap;
 
+	if (interrupt_seen())
+		return;
 	va_start(ap, fmt);
 	vsnprintf(why.text, sizeof(why.text), fmt, ap);
 	va_end(ap);

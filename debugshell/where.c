@@ -7,11 +7,9 @@
 
 enum {
 	LOOK_PAUSE_NS = WHERE_LOOKS_MS * 1000000 / (WHERE_LOOKS - 1),
-	RAN_LEAST_NS = 1000000, // many rounds
-	SLEEP_MAX_S = 3         // a proc wakes up each second at least
+	SLEEP_MAX_S = 3 // a proc wakes up each second at least
 };
 
-static struct target_thread thread_of(struct shell *sh, int32_t tid);
 static void look_once(struct shell *sh, struct where *w, unsigned i);
 static bool match_thread(const struct target_thread *thread, void *arg);
 static bool moved(const struct where *w);
@@ -67,7 +65,7 @@ bool where_is_starved(struct shell *sh, const struct where *w)
 		if (w->looks[i].thread_state != 'R')
 			return false;
 	return sh->runs && !moved(w) && w->proc.stage != PROC_STAGE_NONE && before != 0 &&
-	       after - before < RAN_LEAST_NS;
+	       after - before < WHERE_RAN_LEAST_NS;
 }
 
 bool where_is_suspect(struct shell *sh, const struct where *w)
@@ -81,9 +79,18 @@ bool where_is_suspect(struct shell *sh, const struct where *w)
 	return stage != PROC_STAGE_NONE && stage != PROC_STAGE_SLEEP && stage != PROC_STAGE_IDLE;
 }
 
+struct target_thread where_thread(struct shell *sh, int32_t tid)
+{
+	struct target_thread wanted = {.tid = tid};
+
+	if (sh->runs)
+		sh->target->ops->threads(sh->target, match_thread, &wanted);
+	return wanted;
+}
+
 char where_thread_state(struct shell *sh, int32_t tid)
 {
-	return thread_of(sh, tid).state;
+	return where_thread(sh, tid).state;
 }
 
 uint64_t where_since_tsc(struct shell *sh, const struct where *w)
@@ -97,17 +104,13 @@ uint64_t where_since_tsc(struct shell *sh, const struct where *w)
 		return tsc;
 	if (proc->last_frame_tsc > tsc)
 		tsc = proc->last_frame_tsc;
+	if (!sh->runs || moved(w))
+		return tsc;
+	// Then it has begun this round, or has told the time in one of the last.
 	clock = proc->start_tsc + (uint64_t)proc->now_s * proc->tsc_hz;
-	return sh->runs && !moved(w) && clock > tsc ? clock : tsc;
-}
-
-static struct target_thread thread_of(struct shell *sh, int32_t tid)
-{
-	struct target_thread wanted = {.tid = tid};
-
-	if (sh->runs)
-		sh->target->ops->threads(sh->target, match_thread, &wanted);
-	return wanted;
+	if (proc->drops.now_tsc > clock)
+		clock = proc->drops.now_tsc;
+	return clock > tsc ? clock : tsc;
 }
 
 static void look_once(struct shell *sh, struct where *w, unsigned i)
@@ -120,7 +123,7 @@ static void look_once(struct shell *sh, struct where *w, unsigned i)
 	w->torn = w->err == WALK_TORN;
 	w->looks[i] = (struct where_look){
 		.loops = w->proc.loops, .frames = w->proc.frames, .stage_tsc = w->proc.stage_tsc};
-	thread = thread_of(sh, w->proc.tid);
+	thread = where_thread(sh, w->proc.tid);
 	w->looks[i].ran_ns = thread.ran_ns;
 	w->looks[i].thread_state = thread.state;
 }

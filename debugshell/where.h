@@ -10,7 +10,11 @@
 #include "debugshell/walk.h"
 #include "switch/proc_types.h"
 
-enum { WHERE_LOOKS = 3, WHERE_LOOKS_MS = 50 };
+enum {
+	WHERE_LOOKS = 3,
+	WHERE_LOOKS_MS = 50,
+	WHERE_RAN_LEAST_NS = 1000000 // many rounds; who had a core for less was starved
+};
 
 // One look at a proc.
 struct where_look {
@@ -40,6 +44,9 @@ bool where_is_starved(struct shell *sh, const struct where *w);
 
 // Whether to look there first when frames do not flow: it is stuck, starved, or stopped at work.
 bool where_is_suspect(struct shell *sh, const struct where *w);
+
+// A thread as the kernel has it now; all but the id 0: it is not told.
+struct target_thread where_thread(struct shell *sh, int32_t tid);
 
 // Of a thread, as the kernel has it: R runs, S sleeps, D hangs there. '\0': it is not told.
 char where_thread_state(struct shell *sh, int32_t tid);

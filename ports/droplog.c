@@ -56,16 +56,19 @@ static void fill(struct droplog_record *r, const struct vport *at, enum drop_dir
 		 unsigned reason, const struct vnbl *v)
 {
 	uint32_t n = v->safe_size < v->frame_size ? v->safe_size : v->frame_size;
+	// Before ingress a frame does not know yet where it came from.
+	const struct vport *source = dir == DROP_IN ? at : v->src_port;
 
 	r->at = at;
 	r->at_id = at->id;
-	// Before ingress a frame does not know yet where it came from.
-	r->src_port = dir == DROP_IN ? at : v->src_port;
+	r->at_serial = at->serial;
+	r->src_port = source;
+	r->src_serial = source != NULL ? source->serial : 0;
 	r->src_port_id = dir == DROP_IN ? at->id : v->src_port_id;
 	r->src_nic_index = v->src_nic_index;
 	r->direction = (uint8_t)dir;
 	r->reason = (uint8_t)reason;
-	r->flags = v->flags;
+	r->flags = v->flags | VNBL_DROPPED;
 	r->frame_size = v->frame_size;
 	r->safe_size = v->safe_size;
 	r->n_bytes = n < DROPLOG_BYTES ? (uint16_t)n : DROPLOG_BYTES;

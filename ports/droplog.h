@@ -1,5 +1,6 @@
 /*
- * The drop log of the calling thread, and the one way in which a frame is dropped.
+ * The drop log of the calling thread, and the one way in which a frame is dropped that has become
+ * a VNBL; what never did is counted by vport_count_drop().
  *
  * Threads: any; a thread without a log of its own (droplog_set) only counts.
  */

@@ -4,8 +4,8 @@
  *
  * Counters say how many frames a reason took; this says which ones. A record is the forwarding
  * context of the frame at that moment and a copy of its first safe bytes, for the frame itself is
- * gone a moment later. Frames that were refused before there was a VNBL (a malformed ring) are
- * counted only.
+ * gone a moment later. What was refused before there was a VNBL (a malformed ring, a frame that the
+ * kernel had no room for) is counted only.
  *
  *    number  65          2          3               64
  *          +-----------+----------+----------+-----+----------+
@@ -16,7 +16,8 @@
  * Cost: a dropped frame is copied here, 200 bytes at most, with the time of its proc's last round;
  * a frame that is not dropped costs nothing.
  *
- * Ports are named by address and id and never followed: a record outlives them.
+ * Ports are named by address and serial number and never followed: a record outlives them, and
+ * another port may be where one was.
  *
  * Threads: written by its proc alone. The number of a record is 0 while it is written, and counts
  * in 'n' when it is there. So a reader that found 'n', then a record of number k <= n with its
@@ -45,7 +46,7 @@ struct droplog_record {
 	uint8_t src_nic_index;
 	uint8_t direction; // enum drop_direction
 	uint8_t reason;    // enum drop_reason
-	uint8_t flags;     // enum vnbl_flags
+	uint8_t flags;     // enum vnbl_flags, VNBL_DROPPED among them
 	uint32_t frame_size;
 	uint16_t safe_size; // bytes
 	uint16_t n_bytes;   // of it that were kept
@@ -54,6 +55,8 @@ struct droplog_record {
 	uint8_t n_pieces;
 	uint8_t pad;
 	struct vnbl_offload offload;
+	uint32_t at_serial;  // of 'at'
+	uint32_t src_serial; // of 'src_port'; 0 when there is none
 };
 
 struct droplog {

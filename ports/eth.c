@@ -137,8 +137,8 @@ static void eth_rx(struct vnic *nic, unsigned q, struct vnbl_burst *burst, struc
 		enum drop_reason reason = take_mbuf(mbufs[i], v);
 
 		if (reason != DROP_Unknown) {
+			droplog_drop(st, DROP_IN, reason, v);
 			rte_pktmbuf_free(mbufs[i]);
-			vport_count_drop(st, DROP_IN, reason, 1);
 			continue;
 		}
 		burst->n++;
@@ -259,23 +259,28 @@ static void eth_mtu_changed(struct vnic *nic)
 	vnic_start(nic, NULL);
 }
 
-// Makes '*v' of a received mbuf. DROP_Unknown: it is one, and owns the mbuf.
+// Makes '*v' of a received mbuf. DROP_Unknown: it owns the mbuf; else it is only good for the drop
+// log.
 static enum drop_reason take_mbuf(struct rte_mbuf *m, struct vnbl *v)
 {
 	const uint32_t safe = m->pkt_len < VNBL_SAFE_SIZE ? m->pkt_len : VNBL_SAFE_SIZE;
 
+	vnbl_reset(v);
+	v->flags = VNBL_DATA_SAFE;
+	v->hdr = rte_pktmbuf_mtod(m, uint8_t *);
+	v->frame_size = m->pkt_len;
+	v->safe_size = m->data_len;
 	if (m->pkt_len > VNBL_FRAME_MAX || m->nb_segs > VNBL_PIECES_MAX + 1 ||
 	    rte_pktmbuf_headroom(m) < VNBL_HEADROOM)
 		return DROP_InvalidData;
 	// Decisions need their bytes in one line.
-	if (m->data_len < safe && rte_pktmbuf_linearize(m) < 0)
-		return DROP_Resources;
-	vnbl_reset(v);
-	v->flags = VNBL_DATA_SAFE;
+	if (m->data_len < safe) {
+		if (rte_pktmbuf_linearize(m) < 0)
+			return DROP_Resources;
+		v->hdr = rte_pktmbuf_mtod(m, uint8_t *);
+		v->safe_size = m->data_len;
+	}
 	v->mbuf = m;
-	v->hdr = rte_pktmbuf_mtod(m, uint8_t *);
-	v->frame_size = m->pkt_len;
-	v->safe_size = m->data_len;
 	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
 		v->flags |= VNBL_HAS_TAG;
 		v->vlan_tci = m->vlan_tci;

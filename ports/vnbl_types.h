@@ -87,7 +87,7 @@ struct vnbl {
 	uint8_t drop;                // enum drop_reason, with VNBL_DROPPED
 	struct vnbl_offload offload; // 10 bytes
 	uint16_t slot;               // the receiving ring's own number for this frame
-	uint16_t dst_slot;           // vport slot in the switch, or VNBL_DST_*; set by the lookup
+	uint16_t dst_slot;           // vport slot, or VNBL_DST_*; set by the lookup and by egress
 	uint32_t pad;
 	struct rte_mbuf *mbuf;        // owns the data, or NULL; given up by vnbl_release()
 	const struct vport *src_port; // valid for the burst
@@ -100,12 +100,16 @@ static_assert(offsetof(struct vnbl, room) == 64, "what every stage reads is one 
 
 enum {
 	VNBL_DST_FLOOD = 0xffff,
-	VNBL_DST_NONE = 0xfffe // dropped
+	VNBL_DST_NONE = 0xfffe,  // dropped
+	VNBL_DST_HANDED = 0x8000 // bit: the frame was handed to the slot that the others tell
 };
 
 // One burst, kept by each proc. frames[0..n) are in order of arrival.
 struct vnbl_burst {
 	uint32_t n;     // frames, dropped ones included
 	uint32_t bytes; // sum of frame_size
+	// slot + 1 of the port whose turn it is, or was last, when the burst has floods: they go
+	// round in order of creation; 0: none had it yet
+	uint32_t flooded_to;
 	struct vnbl frames[VNBL_BURST_MAX];
 };

@@ -24,6 +24,7 @@ static const char *name_at(const char *const names[], size_t count, unsigned ind
 
 int vport_create(const struct vport_conf *conf, struct vswitch *parent, struct vport **ret)
 {
+	static uint32_t serial;
 	uint32_t n_stats = PROC_MAX + 1;
 	struct vport *port = calloc(1, sizeof(*port));
 
@@ -40,6 +41,7 @@ int vport_create(const struct vport_conf *conf, struct vswitch *parent, struct v
 	for (uint32_t i = 0; i < n_stats; i++)
 		port->stats[i].port = port;
 	port->vswitch = parent;
+	port->serial = ++serial;
 	port->id = conf->id;
 	port->slot = conf->slot;
 	port->type = (uint8_t)conf->type;

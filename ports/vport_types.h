@@ -84,6 +84,7 @@ struct vport {
 
 	// Written by the main thread before procs see the port, then constant.
 	struct vswitch *vswitch; // parent
+	uint32_t serial;         // counts the ports of all switches from 1; never reused
 	uint16_t id;             // port id; never reused while the switch lives
 	uint16_t slot;   // index in the switch's map and MAC table; reused after a grace period
 	uint8_t type;    // enum vport_type

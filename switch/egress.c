@@ -12,6 +12,7 @@ enum {
 	// source guest once per destination.
 	DIRECT_FLOOD_GUESTS = 4
 };
+static_assert((int)VPORT_MAX <= (int)VNBL_DST_HANDED, "a slot leaves the bit free");
 
 // The frames of one burst that go to one destination.
 struct group {
@@ -44,6 +45,7 @@ void egress_burst(const struct vswitch_map *map, const struct proc_rxq *rxq,
 	struct group group;
 	unsigned floods;
 
+	burst->flooded_to = 0;
 	if (policy_has(rxq->port))
 		policy_storm_burst(rxq->port, burst, st, now_s);
 	floods = prepare(map, rxq, burst, st, &group.flags);
@@ -122,12 +124,12 @@ static void deliver_unicast(const struct vswitch_map *map, struct vnbl_burst *bu
 
 			if (v->dst_slot == dst) {
 				group->frames[group->n++] = v;
-				v->dst_slot = VNBL_DST_NONE;
-			} else if (v->dst_slot != VNBL_DST_NONE && next == burst->n) {
+				v->dst_slot = dst | VNBL_DST_HANDED;
+			} else if (!(v->dst_slot & VNBL_DST_HANDED) && next == burst->n) {
 				next = i;
 			}
 		}
-		if (dst != VNBL_DST_NONE)
+		if (!(dst & VNBL_DST_HANDED))
 			deliver_group(map->by_slot[dst], group, proc);
 	}
 }
@@ -148,6 +150,7 @@ static void deliver_flood(const struct vswitch_map *map, const struct proc_rxq *
 			if (v->dst_slot == slot || v->dst_slot == VNBL_DST_FLOOD)
 				group->frames[group->n++] = v;
 		}
+		burst->flooded_to = slot + 1U;
 		if (group->n > 0)
 			deliver_group(map->by_slot[slot], group, proc);
 	}
@@ -225,7 +228,10 @@ static bool leave(const struct vlan_rules *rules, struct vnbl *v, struct vport_s
 	case VLAN_STAYS:
 		break;
 	}
-	if (!(v->flags & VNBL_FLOOD))
-		droplog_drop(st, DROP_OUT, vlan_stays_reason(rules), v);
+	if (!(v->flags & VNBL_FLOOD)) {
+		vnbl_drop(v, (uint8_t)vlan_stays_reason(rules));
+		v->dst_slot = VNBL_DST_NONE;
+		droplog_drop(st, DROP_OUT, v->drop, v);
+	}
 	return false;
 }

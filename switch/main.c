@@ -82,6 +82,7 @@ int main(int argc, char **argv)
 	} else {
 		log_info("vswd %s is ready: %s", VSW_VERSION, change_source(vswd.change));
 		notify("READY=1");
+		root_tick(); // or who looks within the first second takes a slow start for a hang
 		event_base_dispatch(vswd.base);
 		notify("STOPPING=1");
 		log_info("vswd stops");

@@ -73,19 +73,56 @@ standing() {
 	done 2>&1
 }
 
-# halt: stops it; what it shows then is what its cores have to show.
-halt() {
+# all_of TARGET...: what it shows is in 'stopped' and 'standing'; no command is left out.
+all_of() {
 	local command
-	kill -STOP "$pid"
-	until_true 5 stands "$pid" || fail "it does not stop"
-	complete -p "$pid"
+	complete "$@"
 	cp "$T/out" "$T/stopped"
-	standing -p "$pid" >"$T/standing" || fail "it does not show all: $(tail -n 20 "$T/standing")"
+	standing "$@" >"$T/standing" || fail "$* does not show all: $(tail -n 20 "$T/standing")"
 	(($(grep -c '^RING ' "$T/standing") == 12)) || fail "there are no rings: $(cat "$T/standing")"
-	for command in $("$vswsh" -p "$pid" help | sed -n 's/^  !\([a-z]*\.\)*\([a-z]*\) .*/\2/p'); do
+	for command in $("$vswsh" "$@" help | sed -n 's/^  !\([a-z]*\.\)*\([a-z]*\) .*/\2/p'); do
 		grep -qE "^> $command( |\$)" "$T/stopped" "$T/standing" || [[ $command == @(top|dump) ]] ||
 			fail "$command is not among what is compared"
 	done
+}
+
+# halt: stops it; what it shows then is what its cores have to show.
+halt() {
+	kill -STOP "$pid"
+	until_true 5 stands "$pid" || fail "it does not stop"
+	all_of -p "$pid"
+}
+
+# told COUNT PATTERN: so many rows of what stood there are like that.
+told() {
+	(($(grep -cE "^$2\$" "$T/standing" || :) == $1)) || fail "not $1 times '$2' in: $(cat "$T/standing")"
+}
+
+# whole CORE: of a vswd that fell in the midst of its work. Nothing is left to compare it with, so
+# each row is judged.
+whole() {
+	local a='[0-9a-f]{16}' counts
+	all_of -z "$1"
+	! grep -vE '^    [0-9a-f]{4}  ' "$T/standing" |
+		grep -E '^vswsh: |\*\*\*|~$|not in the core|[1-9][0-9]* of them suspicious' ||
+		fail "$1 has something to complain of"
+	told 8 "RING  $a  [01]  +(to|from) the guest +256 +[0-9]{1,3} +[0-9]{1,3} +vm[12] +up"
+	told 4 "RING $a +"
+	told 4 "    State +attached"
+	told 4 "    Available +[0-9]+ in the guest's memory, seen [0-9]+, taken [0-9]+"
+	told 3 "    Judged by +its breadcrumbs: .*"
+	told 1 "    Main thread +$pid_of_core, looked at the clock [0-9.]+ m?s ago"
+	told 1 "PROC  $a  0 +(\[Not told\]|idle|asleep) +[a-z]+ +[0-9.]+ [mu]?s +($a|\[None\]) +0 +[0-9]+ +[0-9]+ +(vm1|vm2|t1|s:internal|)"
+	told 1 "    [0-9]+ +\[Not told\] +\[Not told\] +proc 0"
+	told 2 "    Stage +[1-9] \([a-z]+\)"
+	told 1 "    Receive queues +4 of 4 NICs, 0 of them without a proc .*"
+	told 1 "    QoS lines +0: .*"
+	told 1 "    Extensions +0 on 1 switches: .*"
+	# What came in went out, was dropped, or was in hand.
+	counts=$("$vswsh" -z "$1" <<<$'vport vm1\nvport vm2' | awk '/^    From vNic/ { from = from ? from : $3 }
+		/^    To vNic/ { to = $3 } /^    Out / { dropped += $2 } END { print from, to + dropped }')
+	((${counts% *} > 1000 && ${counts% *} - ${counts#* } >= 0 && ${counts% *} - ${counts#* } <= 64)) ||
+		fail "in $1 so many came and went: $counts"
 }
 
 # same CORE: it shows what the process showed that was stopped, to the byte.
@@ -163,6 +200,7 @@ until_true 20 says_filter || fail "the rings: $(grep Available "$T/out")"
 echo 0x7f >"/proc/$pid/coredump_filter"
 
 # Killed by a fault in the middle of its work.
+pid_of_core=$pid
 if kernel_cores; then
 	echo "the kernel writes the core"
 	stop SEGV
@@ -175,11 +213,11 @@ else
 	mv "$T/debugger.core" "$T/core"
 	stop SEGV
 fi
-complete -z "$T/core"
+whole "$T/core"
 private "$T/core"
-! grep -qF "$text" "$T/out" || fail "the shell shows the memory of a VM"
+! grep -qF "$text" "$T/stopped" "$T/standing" || fail "the shell shows the memory of a VM"
 zstd -q --rm "$T/core"
-complete -z "$T/core.zst"
+same "$T/core.zst"
 rm "$T/core.zst"
 no_traffic
 

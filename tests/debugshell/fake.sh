@@ -33,6 +33,15 @@ for words in "vswitch ext" "vswitch 0x$ext" "vswitch ${ext:0:8}\`${ext:8}" "$ext
 done
 cmp "$dir/by_address" <(echo 'vswitch "External Demo"' | "$VSWSH" -p "$fake" 2>/dev/null) || fail "quotes"
 
+# The edges of a switch are shown by their addresses, and by their switch.
+for command in miniport mopen; do
+	edge=$("$VSWSH" -p "$fake" vswitch ext 2>/dev/null | sed -n "s/.*!ndiskd\.$command //p")
+	for word in ext "External Demo" "$ext"; do
+		cmp <("$VSWSH" -p "$fake" $command "$edge" 2>&1) <("$VSWSH" -p "$fake" $command "$word" 2>&1) ||
+			fail "$command $word"
+	done
+done
+
 # Every address that is printed is a command: none is told to be rubbish, but that of the
 # buckets, of rings and of policies, which are no objects.
 everything -p "$fake" | grep -vE 'Buckets|!dt ' | grep -oE '0000[5-7][0-9a-f]{11}' | sort -u >"$dir/addresses"

@@ -71,9 +71,11 @@ static struct vswitch *make_switch(const char *name, const char *friendly, const
 static struct vport *add_port(struct vswitch *sw, uint16_t id, enum vport_type type,
 			      bool validation, const char *name, const char *friendly)
 {
+	static uint32_t serial;
 	struct vport *port = make(sizeof(*port), OBJECT_VPORT, name, friendly);
 
 	port->vswitch = sw;
+	port->serial = ++serial;
 	port->id = id;
 	port->slot = id;
 	port->type = type;
@@ -252,6 +254,13 @@ static void make_burst(struct proc *proc)
 	v = add_frame(proc, arp, sizeof(arp), sizeof(arp));
 	v->flags = VNBL_DATA_SAFE | VNBL_FLOOD;
 	v->dst_slot = VNBL_DST_FLOOD;
+	proc->burst.flooded_to = 2 + 1;
+	v = add_frame(proc, arp, sizeof(arp), 60);
+	v->dst_slot = 3 | VNBL_DST_HANDED;
+	v = add_frame(proc, arp, sizeof(arp), 60);
+	v->flags = VNBL_DROPPED;
+	v->drop = DROP_Filtered;
+	v->dst_slot = VNBL_DST_NONE;
 }
 
 // A frame that 'proc' dropped at a port.
@@ -265,10 +274,13 @@ static struct droplog_record *add_drop(struct proc *proc, const struct vport *at
 	*r = (struct droplog_record){.number = n,
 				     .at = at,
 				     .at_id = at->id,
+				     .at_serial = at->serial,
 				     .src_port = proc->port,
 				     .src_port_id = proc->port->id,
+				     .src_serial = proc->port->serial,
 				     .direction = (uint8_t)direction,
 				     .reason = (uint8_t)reason,
+				     .flags = VNBL_DROPPED,
 				     .frame_size = frame_size,
 				     .safe_size = size,
 				     .n_bytes = size};
@@ -276,7 +288,8 @@ static struct droplog_record *add_drop(struct proc *proc, const struct vport *at
 	return r;
 }
 
-// The last one was dropped at a port that is gone; another one is where it was.
+// The third was dropped at a port that is gone, another one is where it was; the last one as well,
+// which had the same id in another switch. The one before it came over from another proc.
 static void make_drops(struct proc *proc, struct vswitch *sw)
 {
 	static const uint8_t lldp[60] = {0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e, 0x00,
@@ -288,15 +301,21 @@ static void make_drops(struct proc *proc, struct vswitch *sw)
 	struct droplog_record *r;
 
 	add_drop(proc, proc->port, DROP_IN, DROP_BridgeReserved, lldp, sizeof(lldp), sizeof(lldp))
-		->flags = VNBL_DATA_SAFE | VNBL_DROPPED;
+		->flags |= VNBL_DATA_SAFE;
 	r = add_drop(proc, sw->ports[2], DROP_OUT, DROP_Resources, udp, sizeof(udp), 1500);
-	r->flags = VNBL_HAS_TAG;
+	r->flags |= VNBL_HAS_TAG;
 	r->vlan_tci = 7;
 	r->vlan_tpid = 0x8100;
 	r->n_pieces = 1;
 	r = add_drop(proc, sw->ports[3], DROP_OUT, DROP_NotReady, udp, 42, 42);
 	r->at_id = 9;
 	r->src_port = NULL;
+	r = add_drop(proc, sw->ports[2], DROP_OUT, DROP_Busy, udp, 42, 42);
+	r->src_port = NULL;
+	r->src_serial = 0;
+	r->src_port_id = 3;
+	r = add_drop(proc, sw->ports[2], DROP_OUT, DROP_Busy, udp, 42, 42);
+	r->at_serial = 99;
 }
 
 static void make_proc(struct vswitch *sw)
@@ -376,7 +395,8 @@ void fake_damage(void)
 	ext->mopen = NULL;
 	atomic_load(&ext->fdb)->n_buckets = 1U << 31;
 	atomic_load(&vsw_root.procs[0]->conf)->n_rxqs = 1U << 20;
-	vsw_root.procs[0]->drops.n = 5;
+	vsw_root.procs[0]->burst.n = 1000;
+	vsw_root.procs[0]->drops.n = 6;
 	vsw_root.procs[0]->drops.records[0].n_bytes = 200;
 	vsw_root.procs[0]->drops.records[1].reason = 99;
 	vsw_root.procs[0]->drops.records[3].number = 12345;
@@ -385,6 +405,31 @@ void fake_damage(void)
 	private->obj.changes = 1;
 	vsw_root.vswitches[3] = (struct vswitch *)(uintptr_t)UINTPTR_MAX;
 	vsw_root.n_vswitches = 4;
+}
+
+// A policy is no object: nothing in it says that it is one.
+static struct policy *give_policy(struct vport *port)
+{
+	struct policy *policy = make_policy();
+
+	port->policy = policy;
+	return policy;
+}
+
+void fake_policies(void)
+{
+	struct vport **ext = vsw_root.vswitches[0]->ports;
+	struct vport **internal = vsw_root.vswitches[1]->ports;
+	struct vport **private = vsw_root.vswitches[2]->ports;
+
+	ext[0]->policy = (struct policy *)(uintptr_t)0x10;
+	ext[1]->policy = (struct policy *)UINTPTR_MAX;
+	give_policy(ext[2])->n_macs = UINT8_MAX;
+	give_policy(ext[4])->vlan.mode = 99;
+	give_policy(ext[5])->vlan.own = UINT16_MAX;
+	give_policy(internal[0])->guard.n_addresses = UINT8_MAX;
+	memset(give_policy(internal[1]), 0xff, sizeof(struct policy));
+	memset(&give_policy(private[0])->vlan.set, 0x55, sizeof(struct vlan_set));
 }
 
 void fake_stations(uint32_t stations)

@@ -18,5 +18,6 @@ void fake_healthy(void);
 
 // These go on from there.
 void fake_damage(void);
+void fake_policies(void);
 void fake_stations(uint32_t stations);
 void fake_clock(void);

@@ -2,8 +2,9 @@
  * A process that looks like a vswd from outside, with objects made by hand. Says "ready" and waits
  * to be killed; or does not wait but runs in a circle.
  *
- * usage: fake_vswd healthy | damaged | clock | hidden | spinning | STATIONS
+ * usage: fake_vswd healthy | damaged | policies | clock | hidden | spinning | STATIONS
  *
+ *      policies  every port but one has a policy that is damaged
  *      clock     with times
  *      hidden    the ports of the Internal switch lie where cores may not hold them: one in a
  *                file "shared" that it makes, one in memory that is marked MADV_DONTDUMP
@@ -77,6 +78,8 @@ int main(int argc, char **argv)
 	fake_healthy();
 	if (strcmp(argv[1], "damaged") == 0)
 		fake_damage();
+	else if (strcmp(argv[1], "policies") == 0)
+		fake_policies();
 	else if (strcmp(argv[1], "clock") == 0)
 		fake_clock();
 	stations = (uint32_t)strtoul(argv[1], NULL, 10);

@@ -16,6 +16,10 @@ guest() {
 # rows COMMAND...: what the shell says, which must be without complaint.
 rows() { timeout 20 "$vswsh" -p "$pid" "$@" 2>&1 || fail "$*: $(timeout 20 "$vswsh" -p "$pid" "$@" 2>&1)"; }
 
+# ring_to VM: the ring that the switch fills. address_of PORT.
+ring_to() { rows ring "$1" | awk '/ to the guest / { print $2 }'; }
+address_of() { rows vport | awk -v name="$1" '$NF == name { print $2 }'; }
+
 # is STATE: of the proc.
 is() { rows where | grep -qE "^PROC  [0-9a-f]{16}  0 +$1 "; }
 
@@ -24,6 +28,7 @@ source "$(dirname "$0")/hang.sh"
 ctl switch add s internal >/dev/null
 ctl port add vm1 switch s vhost vm1.sock server >/dev/null
 ctl port add vm2 switch s vhost vm2.sock server >/dev/null
+ctl port set vm2 mac 02:00:00:00:00:02 >/dev/null # it is known, though it says nothing
 until_true 5 is asleep || fail "without VMs it does not sleep: $(rows where)"
 rows where 0 | grep -qE '^    State +asleep$' || fail "a sleeping proc: $(rows where 0)"
 rows ring | grep -qE '^RING  .* detached$' || fail "rings without VMs: $(rows ring)"
@@ -71,18 +76,52 @@ if (($(nproc) >= 2)) && chrt -f 50 true 2>/dev/null; then
 	until_true 10 is running || fail "it has its core again, but: $(rows where)"
 fi
 
-# Its proc hangs.
+# Its proc hangs with frames that it is giving to vm2.
 tid=$(rows proc 0 | sed -n 's/^    Thread  *\([0-9]*\).*/\1/p')
-hang proc0
+hang_at vring_tx "\$rdi == 0x$(ring_to vm2)"
 until_true 5 loops "$tid" || fail "the proc does not hang"
 until_true 10 is stuck || fail "it hangs, but: $(rows where)"
 rows where 0 | grep -qE "^    Thread +$tid \(R\) on core" || fail "$(rows where 0)"
 rows where 0 | grep -qE '^    Since +[0-9.]+ [a-z]+' || fail "$(rows where 0)"
+vm2=$(address_of vm2)
+frame=$(rows vnbl 0 | awk '/^VNBL / && !n++ { print $2 }')
+rows vnbl 0 | grep -E '^VNBL ' | grep -vE "^VNBL .* $(address_of vm1) +at slot [0-9]+ +Ethernet$" &&
+	fail "frames that are not at vm2: $(rows vnbl 0)"
+rows vnbl "$frame" >"$T/out"
+for row in "Source vPort +$(address_of vm1) .*" "NumDestinations +1" \
+	"Destination +slot [0-9]+: $vm2   !nvkd.vport $vm2 \(vm2\), handed to it" \
+	"0x[0-9a-f]{4} +0 +\[Not kept\] +N +N +$vm2 +handed to it +vm2"; do
+	grep -qE "^    $row$" "$T/out" || fail "no '$row' in: $(cat "$T/out")"
+done
 
 # And so does its main thread.
 hang vswd
 late() { rows where | grep -qE '^    Main thread .* \*\*\* it should each second \*\*\*$'; }
 until_true 15 late || fail "the main thread hangs, but: $(rows where)"
+stop KILL
+kill -KILL "${guests[@]}" 2>/dev/null || :
+
+# Another one hangs while a flood goes round.
+rm -r "$STATE"
+start --procs 1
+ctl switch add s private >/dev/null
+ctl port add vm1 switch s vhost vm1.sock server >/dev/null
+ctl port add t1 switch s tap t1 >/dev/null
+ctl port add vm2 switch s vhost vm2.sock server >/dev/null
+ctl port add t2 switch s tap t2 >/dev/null
+ctl port set t1 vlan access 5 >/dev/null
+guests=()
+guest vm2 02:00:00:00:00:02 --expect 1000000000 --reconnect
+guest vm1 02:00:00:00:00:01 --to ff:ff:ff:ff:ff:ff --send 1000000000 --rate 20000 --size 64
+until_true 10 is running || fail "frames do not flow: $(rows where)"
+hang_at vring_tx "\$rdi == 0x$(ring_to vm2)"
+until_true 10 is stuck || fail "it hangs, but: $(rows where)"
+frame=$(rows vnbl 0 | awk '/^VNBL / && !n++ { print $2 }')
+rows vnbl "$frame" >"$T/out"
+for row in "NumDestinations +3" "Destination +flood" "0x0002 .* $(address_of t1) +had its turn +t1" \
+	"0x0003 .* $(address_of vm2) +has its turn +vm2" "0x0004 .* $(address_of t2) +to come +t2"; do
+	grep -qE "^    $row$" "$T/out" || fail "no '$row' in: $(cat "$T/out")"
+done
 stop KILL
 kill -KILL "${guests[@]}" 2>/dev/null || :
 finish

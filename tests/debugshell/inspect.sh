@@ -51,13 +51,28 @@ done
 
 # In JSON there are values for programs: where to look next at a proc that is stuck,
 json -p "$fake" where
-is '.rows[0] | [.state, .stage, .frames, .tid] | join(" ")' "stuck egress 2 0"
+is '.rows[0] | [.state, .stage, .frames, .tid] | join(" ")' "stuck egress 4 0"
 is .more_information.frames_of_proc_0 "$(jq -r .rows[0].address "$dir/json")"
 is '.broken_rings | map(.name) | join(" ")' vm3
 json -p "$fake" where 0
-is '.objects[0] | [.stage.number, .thread.core, .serves.burst.bytes] | join(" ")' "7 1 1556"
+is '.objects[0] | [.stage.number, .thread.core, .serves.burst.bytes] | join(" ")' "7 1 1676"
 json -p "$fake" vmq
 is '[.vmqs, .nics, .queues, .queues_without_proc] | join(" ")' "0 3 3 0"
+
+# where a frame goes,
+json -p "$fake" vnbl
+frames=$(jq -r '.rows | map(.address) | join(" ")' "$dir/json")
+is '[.rows[] | .destination | tostring] | join(", ")' "slot 2, flood, at slot 3, null"
+json -p "$fake" vnbl "${frames:17:16}"
+is '.objects[0].forwarding_context | [.num_destinations, .destination] | map(tostring) | join(" ")' "2 flood"
+is '.objects[0].destinations | map([.port_id, .nic_index, .is_excluded, .preserve_vlan, .preserve_priority, .state, .name] |
+	map(tostring) | join(" ")) | join(", ")' \
+	"0x0002 0 null false false has its turn ext:external, 0x0003 0 null true false to come vm3"
+json -p "$fake" vnbl "${frames:34:16}"
+is '.objects[0].forwarding_context | [.num_destinations, .destination.slot, .destination.name] |
+	map(tostring) | join(" ")' "1 3 vm3"
+json -p "$fake" vnbl "${frames:51:16}"
+is '.objects[0] | [.forwarding_context.num_destinations, .destinations] | tostring' "[0,[]]"
 
 # and what is suspicious about a ring.
 json -p "$fake" ring
@@ -116,7 +131,12 @@ done
 ! "$VSWSH" -p "$fake" ring >"$dir/stdout" 2>/dev/null || fail "ring meets no damage"
 grep -q '^VPORT .* \*\*\* .* was a vport, which is destroyed \*\*\*$' "$dir/stdout" ||
 	fail "a damaged port is not told: $(cat "$dir/stdout")"
+! "$VSWSH" -p "$fake" vmq >"$dir/stdout" 2>/dev/null || fail "vmq meets no damage"
+grep -q '^    VPORT .* \*\*\* .* was a vport, which is destroyed \*\*\*$' "$dir/stdout" ||
+	fail "vmq tells of no damaged port: $(cat "$dir/stdout")"
 ! "$VSWSH" -p "$fake" vnbl >"$dir/stdout" 2>/dev/null || fail "vnbl meets no damage"
+grep -q '^PROC .* \*\*\* it counts 1000 frames, which are more than there can be \*\*\*$' "$dir/stdout" ||
+	fail "an absurd count is not told: $(cat "$dir/stdout")"
 for damage in "it is number 12345 in the place of 4" "it has 200 of 60 bytes, of 128 at most" \
 	"direction 1, reason 99"; do
 	grep -q "^    VNBL  [0-9a-f]*  \*\*\* [0-9a-f]* is damaged: $damage \*\*\*$" "$dir/stdout" ||

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/procfs.h>
 
+#include "ports/vhost_types.h"
 #include "ports/vport_types.h"
+#include "switch/policy_types.h"
 #include "switch/proc_types.h"
 #include "tests/debugshell/fake_core.h"
 #include "tests/debugshell/fake_objects.h"
@@ -44,6 +46,11 @@ static struct proc *the_proc(void)
 static struct proc_conf *the_conf(void)
 {
 	return fake_core_at(&core, vsw_root.procs[0]->conf);
+}
+
+static struct vhost *the_guest(void)
+{
+	return fake_core_at(&core, vsw_root.vswitches[0]->ports[3]->nic);
 }
 
 // The note of that type: its header.
@@ -273,6 +280,65 @@ static void wild_pointers(void)
 	core.root->vswitches[2] = (struct vswitch *)wild[1];
 }
 
+static void wild_policies(void)
+{
+	struct policy *policy = fake_core_at(&core, vsw_root.vswitches[0]->ports[3]->policy);
+
+	the_port(1)->policy = (struct policy *)1;
+	the_port(2)->policy = (struct policy *)UINTPTR_MAX;
+	the_port(4)->policy = (struct policy *)(void *)vsw_root.vswitches[0];
+	memset(policy, 0xff, sizeof(*policy));
+	policy->vlan.mode = VLAN_TRUNK;
+	policy->vlan.own = 1;
+	policy->guard.n_addresses = 1;
+}
+
+static void wild_rings(void)
+{
+	struct virtq *there = &the_guest()->rings[0].q, *back = &the_guest()->rings[1].q;
+
+	there->desc = (const volatile struct virtq_desc *)UINTPTR_MAX;
+	there->avail = (const volatile struct virtq_avail *)1;
+	there->used = (volatile struct virtq_used *)(1UL << 63);
+	there->mem = (const struct guest_mem *)(void *)vsw_root.vswitches[0];
+	there->size = UINT32_MAX;
+	there->direction = UINT8_MAX;
+	// This one counts more than there is behind each of its pointers.
+	*back = (struct virtq){
+		.desc = (const volatile struct virtq_desc *)(void *)vsw_root.procs[0],
+		.avail = (const volatile struct virtq_avail *)(void *)vsw_root.procs[0],
+		.used = (volatile struct virtq_used *)(void *)vsw_root.procs[0],
+		.mem = (const struct guest_mem *)(void *)vsw_root.procs[0],
+		.size = 32768,
+		.mask = UINT16_MAX,
+		.broken = UINT8_MAX};
+	the_guest()->rings[1].use = UINT32_MAX;
+	the_guest()->phase = UINT32_MAX;
+}
+
+static void wild_burst(void)
+{
+	struct proc *proc = the_proc();
+	struct vnbl *frames = proc->burst.frames;
+
+	proc->burst.n = UINT32_MAX;
+	proc->burst.bytes = UINT32_MAX;
+	proc->stage = UINT32_MAX;
+	proc->queue = UINT32_MAX;
+	proc->port = (const struct vport *)UINTPTR_MAX;
+	proc->tid = INT32_MIN;
+	frames[0].hdr = (uint8_t *)UINTPTR_MAX;
+	frames[0].safe_size = UINT16_MAX;
+	frames[0].frame_size = UINT32_MAX;
+	frames[0].src_port = (const struct vport *)1;
+	frames[0].n_pieces = UINT8_MAX;
+	frames[1].hdr = (uint8_t *)vsw_root.vswitches[0];
+	frames[1].safe_size = UINT16_MAX;
+	frames[1].drop = UINT8_MAX;
+	frames[1].flags = UINT8_MAX;
+	frames[1].dst_slot = VPORT_MAX;
+}
+
 static void type_data_nowhere(void)
 {
 	core.root->btf = (const void *)0x10UL;
@@ -323,6 +389,9 @@ static void type_data_damaged(void)
 	X(largest_counts)                                                                          \
 	X(in_circles)                                                                              \
 	X(wild_pointers)                                                                           \
+	X(wild_policies)                                                                           \
+	X(wild_rings)                                                                              \
+	X(wild_burst)                                                                              \
 	X(type_data_nowhere)                                                                       \
 	X(type_data_huge)                                                                          \
 	X(type_data_damaged)

@@ -137,3 +137,4 @@ terminal() {
 }
 terminal healthy
 terminal damaged
+terminal 1000000

@@ -1,5 +1,5 @@
-# The shell as somebody at a terminal has it: terminal.py VSWSH healthy|damaged PID ADDRESS. The
-# process is such a fake vswd, the address that of its switch ext. Says what is wrong, and ends
+# The shell as somebody at a terminal has it: terminal.py VSWSH healthy|damaged|1000000 PID ADDRESS.
+# The process is such a fake vswd, the address that of its switch ext. Says what is wrong, and ends
 # with 1 then.
 
 import fcntl
@@ -254,4 +254,48 @@ def damaged():
     t.end(0)
 
 
-{"healthy": healthy, "damaged": damaged}[state]()
+def interrupts(t, error):
+    # One that prints a million lines, in the middle of them.
+    t.type("fdb ext" + ENTER)
+    t.wait(r"earned(.|\n)*")
+    t.type(CTRL_C)
+    shown = t.wait(error + PROMPT)
+    if shown.count("\n") > 100000:
+        fail(f"it was not interrupted, but printed {shown.count(chr(10))} lines")
+    # One that waits, and what was not told before.
+    t.type("top -n 2 -d 1000" + ENTER)
+    t.wait(r"-d 1000\n(.|\n)*")
+    time.sleep(0.3)
+    t.type(CTRL_C)
+    t.wait(error + PROMPT)
+    # However fast, there is always a prompt behind it.
+    for i in range(300):
+        t.type("where" + ENTER)
+        time.sleep(0.0004 * (i % 10))
+        t.type(CTRL_C)
+        if not t.read(0):
+            fail("it ended by Ctrl-C in a command")
+    # What was typed before Ctrl-C may be lost, so how many prompts there are is not known.
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        t.read(0.1)
+    t.raw = b""
+    t.drop()
+
+
+def big():
+    t = Terminal()
+    t.wait(PROMPT)
+    interrupts(t, r"\n\nvswsh: interrupted\n|\nvswsh: interrupted\n")
+    t.run("vport vm3", "vm3$")
+    t.type(CTRL_D)
+    t.end(0)
+    t = Terminal("-j")
+    t.wait(PROMPT)
+    interrupts(t, r'"error": ?"interrupted"\}\nvswsh: interrupted\n')
+    t.run("vport vm3", r'^\{.*"vm3".*\}$')
+    t.type(CTRL_D)
+    t.end(0)
+
+
+{"healthy": healthy, "damaged": damaged, "1000000": big}[state]()

@@ -14,6 +14,8 @@
 #include <jansson.h>
 
 #include "debugshell/complete_find.h"
+#include "debugshell/dump.h"
+#include "debugshell/dump_elf.h"
 #include "debugshell/shell.h"
 #include "debugshell/target.h"
 #include "ports/vhost_types.h"
@@ -28,11 +30,13 @@ struct change {
 	uint8_t size; // 1 to 16 bytes, which follow
 };
 
-enum { CHANGE_MAX = 16, CHANGES_MAX = 64 };
+// One input in so many has a dump made of it, which takes as long as all else.
+enum { CHANGE_MAX = 16, CHANGES_MAX = 64, DUMP_EVERY = 8 };
 
 static struct fake_core core;
 static int core_file; // a core that is valid between two inputs
 static int raw_file;
+static int dump_file;
 
 static void write_file(int file, const void *bytes, size_t size, size_t at)
 {
@@ -48,6 +52,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	fake_core_make(&core);
 	core_file = memfd_create("core", 0);
 	raw_file = memfd_create("raw", 0);
+	dump_file = memfd_create("dump", 0);
 	write_file(core_file, core.bytes, core.size, 0);
 	// What commands print and complain of is of no interest.
 	stdout = fopen("/dev/null", "w");
@@ -123,16 +128,27 @@ static void run_json(struct shell *sh, int argc, char **argv)
 	free(text);
 }
 
+// Both arguments may be NULL.
+static void run_with(struct shell *sh, const char *command, const char *first, const char *second)
+{
+	const char *given[] = {command, first, second};
+	char words[3][32];
+	char *argv[] = {words[0], words[1], words[2], NULL};
+	int argc = 0;
+
+	while (argc < 3 && given[argc] != NULL) {
+		snprintf(words[argc], sizeof(words[0]), "%s", given[argc]);
+		argc++;
+	}
+	argv[argc] = NULL;
+	sh->json = false;
+	shell_run(sh, argc, argv);
+	run_json(sh, argc, argv);
+}
+
 static void run(struct shell *sh, const char *command, const char *argument)
 {
-	char words[2][32];
-	char *argv[] = {words[0], words[1], NULL};
-
-	snprintf(words[0], sizeof(words[0]), "%s", command);
-	snprintf(words[1], sizeof(words[1]), "%s", argument != NULL ? argument : "");
-	sh->json = false;
-	shell_run(sh, argument != NULL ? 2 : 1, argv);
-	run_json(sh, argument != NULL ? 2 : 1, argv);
+	run_with(sh, command, argument, NULL);
 }
 
 // Rings and frames have no names, but the addresses that they always have.
@@ -184,31 +200,67 @@ static void complete(struct shell *sh)
 	free(text);
 }
 
-static void look(int file)
+static struct shell *open_core(int file)
 {
-	static const char *const lists[] = {
-		"vswitch", "vport", "vnic",  "proc", "fdb",  "drops", "miniport", "mopen",
-		"lm",      "lmi",   "where", "ring", "vnbl", "vmq",   "qosline",  "extension"};
-	static const char *const details[][2] = {
-		{"vswitch", "ext"}, {"vport", "vm3"}, {"vnic", "ext:internal"}, {"vnic", "vm3"},
-		{"proc", "0"},      {"fdb", "ext"},   {"fdb", "vm3"},           {"drops", "ext"}};
 	struct target *target;
 	struct shell *sh;
 	char path[32];
 	struct why why;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-	if (target_core_open(path, NULL, &target, &why) != 0 ||
-	    shell_open(target, &sh, &why) != 0) {
+	if (target_core_open(path, NULL, &target, &why) == 0 && shell_open(target, &sh, &why) == 0)
+		return sh;
+	assert(strlen(why.text) > 0);
+	return NULL;
+}
+
+// Whatever there was to be dumped, what was written is a core that can be looked at.
+static void look_at_dump(struct shell *sh)
+{
+	struct dump_sizes sizes;
+	struct dump dump;
+	struct why why;
+	int err = dump_collect(sh, &dump, &why);
+
+	if (err == 0) {
+		err = ftruncate(dump_file, 0);
+		assert(err == 0);
+		err = dump_elf_write(sh, &dump, dump_file, &sizes);
+		assert(err == 0);
+		dump_free(&dump);
+		sh = open_core(dump_file);
+		assert(sh != NULL);
+		run(sh, "vport", NULL);
+		run(sh, "vnic", "vm3");
+		shell_close(sh);
+	} else {
 		assert(strlen(why.text) > 0);
-		return;
+		dump_free(&dump);
 	}
+}
+
+static void look(int file, bool dumps)
+{
+	static const char *const lists[] = {
+		"vswitch", "vport", "vnic", "proc", "fdb", "drops", "miniport", "mopen",    "lm",
+		"lmi",     "where", "ring", "vnbl", "vmq", "top",   "qosline",  "extension"};
+	static const char *const details[][2] = {
+		{"vswitch", "ext"}, {"vport", "vm3"}, {"vnic", "ext:internal"}, {"vnic", "vm3"},
+		{"proc", "0"},      {"fdb", "ext"},   {"fdb", "vm3"},           {"drops", "ext"}};
+	struct shell *sh = open_core(file);
+
+	if (sh == NULL)
+		return;
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		run(sh, lists[i], NULL);
 	for (size_t i = 0; i < sizeof(details) / sizeof(details[0]); i++)
 		run(sh, details[i][0], details[i][1]);
+	run_with(sh, "dt", "vport", "vm3");
+	run_with(sh, "dt", "vhost.rings", "vm3");
 	look_at_parts(sh);
 	complete(sh);
+	if (dumps)
+		look_at_dump(sh);
 	shell_close(sh);
 }
 
@@ -221,11 +273,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(err == 0);
 		(void)err;
 		write_file(raw_file, data, size, 0);
-		look(raw_file);
+		look(raw_file, size % DUMP_EVERY == 0);
 		return 0;
 	}
 	change_all(data, size, false);
-	look(core_file);
+	look(core_file, size % DUMP_EVERY == 0);
 	change_all(data, size, true);
 	return 0;
 }

@@ -87,10 +87,14 @@ static void a_record_is_the_frame_as_it_was(void **state)
 	assert_int_equal(r->at_id, 7);
 	assert_ptr_equal(r->src_port, source);
 	assert_int_equal(r->src_port_id, 8);
+	assert_int_not_equal(r->at_serial, 0);
+	assert_int_equal(r->at_serial, port->serial);
+	assert_int_equal(r->src_serial, source->serial);
+	assert_int_not_equal(r->src_serial, r->at_serial);
 	assert_int_equal(r->src_nic_index, 2);
 	assert_int_equal(r->direction, DROP_OUT);
 	assert_int_equal(r->reason, DROP_Resources);
-	assert_int_equal(r->flags, VNBL_HAS_TAG | VNBL_FLOOD);
+	assert_int_equal(r->flags, VNBL_HAS_TAG | VNBL_FLOOD | VNBL_DROPPED);
 	assert_int_equal(r->frame_size, 1500);
 	assert_int_equal(r->safe_size, 100);
 	assert_int_equal(r->n_bytes, 100);
@@ -112,6 +116,13 @@ static void what_comes_in_is_of_the_port_itself(void **state)
 	droplog_drop(&port->stats[0], DROP_IN, DROP_InvalidPacket, &v);
 	assert_ptr_equal(drops->records[0].src_port, port);
 	assert_int_equal(drops->records[0].src_port_id, 7);
+	assert_int_equal(drops->records[0].src_serial, port->serial);
+	// From another proc's ring.
+	v.src_port_id = 8;
+	droplog_drop(&port->stats[0], DROP_OUT, DROP_Resources, &v);
+	assert_ptr_equal(drops->records[1].src_port, NULL);
+	assert_int_equal(drops->records[1].src_port_id, 8);
+	assert_int_equal(drops->records[1].src_serial, 0);
 }
 
 static void bytes_are_bounded(void **state)

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include <rte_ethdev.h>
+
+#include "ports/droplog.h"
 #include "ports/eth_types.h"
 #include "ports/nethdr.h"
 #include "ports/vnbl.h"
@@ -213,6 +216,33 @@ static void a_new_mtu_is_obeyed(void **state)
 	vnic_destroy(nic, true);
 }
 
+// One that leaves no room before its data, as no device of ours makes them.
+static void what_is_refused_is_logged(void **state)
+{
+	static const struct vport_conf conf = {.name = "p", .friendly_name = "", .id = 3};
+	static struct droplog drops;
+	struct vnic *nic = make_started("vdev:net_ring0");
+	struct rte_mbuf *m = rte_pktmbuf_alloc(vnbl_pool());
+	struct vport *port;
+
+	assert_non_null(m);
+	assert_int_equal(vport_create(&conf, NULL, &port), 0);
+	assert_non_null(rte_pktmbuf_prepend(m, (uint16_t)(RTE_PKTMBUF_HEADROOM - 8)));
+	memset(rte_pktmbuf_mtod(m, void *), 0x5a, m->data_len);
+	assert_int_equal(rte_eth_tx_burst(((struct eth *)nic)->port_id, 0, &m, 1), 1);
+	droplog_set(&drops);
+	vnic_rx(nic, 0, &burst, &port->stats[0]);
+	droplog_set(NULL);
+	assert_int_equal(burst.n, 0);
+	assert_int_equal(port->stats[0].drops[DROP_IN][DROP_InvalidData], 1);
+	assert_int_equal(drops.n, 1);
+	assert_ptr_equal(drops.records[0].at, port);
+	assert_int_equal(drops.records[0].frame_size, RTE_PKTMBUF_HEADROOM - 8);
+	assert_int_equal(drops.bytes[0][0], 0x5a);
+	vport_destroy(port);
+	vnic_destroy(nic, true);
+}
+
 // A ring of 1024: what does not fit is counted, and its memory comes back.
 static void a_full_device_drops_and_leaks_nothing(void **state)
 {
@@ -282,6 +312,7 @@ int main(void)
 		cmocka_unit_test(frames_go_out_complete_and_come_in_whole),
 		cmocka_unit_test(gso_frames_go_out_in_segments),
 		cmocka_unit_test(a_new_mtu_is_obeyed),
+		cmocka_unit_test(what_is_refused_is_logged),
 		cmocka_unit_test(a_full_device_drops_and_leaks_nothing),
 		cmocka_unit_test(a_real_interface_wakes_us),
 	};

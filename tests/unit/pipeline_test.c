@@ -22,7 +22,9 @@ struct sent {
 	unsigned n;
 	unsigned calls;
 	unsigned safe;
-	uint8_t marks[LOG]; // the last byte of each frame
+	unsigned flooded_to;
+	uint8_t marks[LOG];     // the last byte of each frame
+	uint16_t dst_slot[LOG]; // as a debugger finds it meanwhile
 };
 
 static struct fake_nic *nics[PORTS];
@@ -37,8 +39,10 @@ static void write_down(struct fake_nic *fake, struct vnbl *const frames[], unsig
 	struct sent *s = &sent[fake->number];
 
 	s->calls++;
+	s->flooded_to = burst.flooded_to;
 	for (unsigned i = 0; i < n; i++) {
 		s->safe += frames[i]->mbuf != NULL;
+		s->dst_slot[s->n] = frames[i]->dst_slot;
 		s->marks[s->n++] = frames[i]->hdr[frames[i]->safe_size - 1];
 	}
 }
@@ -141,6 +145,35 @@ static void flood_reaches_all_but_the_sender_in_order(void **state)
 	assert_sent(7, "be");
 	assert_int_equal(sent[1].calls, 1);
 	assert_int_equal(ports[0]->stats[0].rx_flooded, 2);
+}
+
+// While a NIC has frames, and is perhaps stuck with them.
+static void what_is_handed_over_says_to_whom(void **state)
+{
+	add_frame(1, 'a');
+	add_frame(2, 'b');
+	add_frame(0, 'c');
+	burst.flooded_to = 5;
+	run(0);
+	assert_sent(1, "a");
+	assert_sent(2, "b");
+	assert_int_equal(sent[1].dst_slot[0], 1 | VNBL_DST_HANDED);
+	assert_int_equal(sent[2].dst_slot[0], 2 | VNBL_DST_HANDED);
+	assert_int_equal(sent[1].flooded_to, 0);
+	assert_int_equal(burst.frames[0].dst_slot, 1 | VNBL_DST_HANDED);
+	assert_int_equal(burst.frames[2].dst_slot, VNBL_DST_NONE);
+}
+
+static void a_flood_says_whose_turn_it_is(void **state)
+{
+	add_frame(VNBL_DST_FLOOD, 'a');
+	add_frame(2, 'b');
+	run(1);
+	assert_sent(2, "ab");
+	assert_int_equal(sent[0].flooded_to, 0 + 1);
+	assert_int_equal(sent[2].flooded_to, 2 + 1);
+	assert_int_equal(sent[7].flooded_to, 7 + 1);
+	assert_int_equal(sent[7].dst_slot[0], VNBL_DST_FLOOD);
 }
 
 static void never_back_to_the_sender(void **state)
@@ -285,6 +318,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PIPELINE_TEST(unicast_is_grouped_and_in_order),
 		PIPELINE_TEST(flood_reaches_all_but_the_sender_in_order),
+		PIPELINE_TEST(what_is_handed_over_says_to_whom),
+		PIPELINE_TEST(a_flood_says_whose_turn_it_is),
 		PIPELINE_TEST(never_back_to_the_sender),
 		PIPELINE_TEST(port_that_went_away_is_counted),
 		PIPELINE_TEST(dropped_frames_are_left_alone),

@@ -291,6 +291,8 @@ static void a_frame_for_another_vlans_port_is_a_drop_there(void **state)
 	assert_int_equal(sent[1].n + sent[3].n, 0);
 	assert_int_equal(dropped(1, DROP_OUT, DROP_FilteredVLAN), 2);
 	assert_int_equal(dropped(3, DROP_OUT, DROP_FailedPvlanSetting), 1);
+	assert_int_equal(burst.frames[0].flags & VNBL_DROPPED, VNBL_DROPPED);
+	assert_int_equal(burst.frames[0].dst_slot, VNBL_DST_NONE);
 	assert_int_equal(ports[0]->stats[0].rx_frames, 1);
 }
 

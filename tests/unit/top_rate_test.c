@@ -246,6 +246,46 @@ static void stuck_procs(void **state)
 	}
 }
 
+// Whose rounds stand still, but whose thread had no core; or had one, or is in the kernel.
+static void starved_procs(void **state)
+{
+	static const struct {
+		uint64_t before, now; // ran_ns
+		char thread_state;
+		const char *stage;
+	} cases[] = {
+		{5000, 5000, 'R', "starved"},
+		{5000, 5000 + 999999, 'R', "starved"},
+		{5000, 5000 + 1000000, 'R', "stuck"},
+		{5000, 5000, 'D', "stuck"},
+		{0, 0, 'R', "stuck"},
+		{0, 0, '\0', "stuck"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct top_rates *rates;
+		struct made a, b;
+		struct top_proc *p;
+
+		make(&a, 1 * HZ);
+		make(&b, 2 * HZ);
+		p = add_proc(&a, 0x1000, 7);
+		p->stage = PROC_STAGE_EGRESS;
+		p->ran_ns = cases[i].before;
+		p->thread_state = 'R';
+		p = add_proc(&b, 0x1000, 7);
+		p->stage = PROC_STAGE_EGRESS;
+		p->ran_ns = cases[i].now;
+		p->thread_state = cases[i].thread_state;
+		rates = rate(&a, &b);
+		assert_string_equal(at(rates, TOP_PROCS, 0, TOP_PROC_STAGE)->word, cases[i].stage);
+		is(at(rates, TOP_PROCS, 0, TOP_PROC_BUSY),
+		   strcmp(cases[i].stage, "stuck") == 0 ? 100 : 0);
+		top_rates_free(rates);
+	}
+}
+
 // What a queue does not count has no rate, and one that was attached anew has none yet.
 static void rates_of_queues(void **state)
 {
@@ -448,6 +488,7 @@ int main(void)
 		cmocka_unit_test(each_object_has_its_own_time),
 		cmocka_unit_test(rates_of_a_proc),
 		cmocka_unit_test(stuck_procs),
+		cmocka_unit_test(starved_procs),
 		cmocka_unit_test(rates_of_queues),
 		cmocka_unit_test(what_is_new_has_no_rates),
 		cmocka_unit_test(a_proc_that_began_anew),
