@@ -11,9 +11,12 @@
 #include "ports/vhost.h"
 #include "ports/vnbl.h"
 #include "ports/vnic.h"
+#include "switch/acl_make.h"
 #include "switch/egress.h"
 #include "switch/fdb.h"
 #include "switch/ingress.h"
+#include "switch/policy.h"
+#include "switch/policy_make.h"
 #include "switch/proc.h"
 #include "switch/vswitch.h"
 #include "tests/unit/eal.h"
@@ -33,6 +36,7 @@ static void port_add(struct pipeline *p, unsigned i);
 static struct vhost_ring *ring_of(const struct pipeline *p, unsigned i);
 static void rings_detach(struct pipeline *p);
 static void rings_attach(struct pipeline *p, uint32_t size);
+static void policy_set(struct pipeline *p);
 static void stations_learn(struct pipeline *p);
 static void learn(struct fdb *fdb, uint32_t station, uint16_t slot);
 static uint8_t *frame_at(const struct pipeline *p, unsigned i);
@@ -93,6 +97,7 @@ void pipeline_prepare(struct pipeline *p, const struct pipeline_case *c)
 	p->fakes[SENDER]->size = c->size;
 	p->fakes[SENDER]->offered = p->fakes[SENDER]->received = 0;
 	p->rxq.nic = p->ports[SENDER]->nic;
+	policy_set(p);
 	stations_learn(p);
 }
 
@@ -105,6 +110,9 @@ void pipeline_fill(struct pipeline *p)
 
 		station_mac(receivers + station_draw(&p->random, p->now.macs), frame);
 		station_mac(station_draw(&p->random, p->now.macs), frame + 6);
+		if (p->now.rules.n != 0)
+			aclset_frame(&p->now.rules, station_draw(&p->random, p->now.rules.n), 0,
+				     false, frame, p->now.size);
 	}
 	for (unsigned i = RECEIVER; i < PIPELINE_PORTS && p->now.ports == PIPELINE_VRING; i++)
 		p->guests[i].avail->idx =
@@ -152,7 +160,7 @@ unsigned pipeline_burst(struct pipeline *pipeline, uint64_t *clocks)
 	clock_read(clocks, PIPELINE_INGRESS);
 	fdb = atomic_load_explicit(&rxq->vswitch->fdb, memory_order_acquire);
 	crumb(p, PROC_STAGE_INGRESS);
-	ingress_burst(rxq->vswitch, rxq, burst, st);
+	ingress_burst(rxq->vswitch, rxq, burst, st, p->number, p->now_s);
 	clock_read(clocks, PIPELINE_LEARN);
 	crumb(p, PROC_STAGE_LEARN);
 	fdb_learn_burst(fdb, burst->frames, burst->n, rxq->slot, p->now_s);
@@ -252,6 +260,26 @@ static void rings_attach(struct pipeline *p, uint32_t size)
 		bguest_attach(&p->guests[i], &ring_of(p, i)->q, size, 0, -1, -1);
 		atomic_store(&ring_of(p, i)->use, VHOST_RING_UP);
 	}
+}
+
+static void policy_set(struct pipeline *p)
+{
+	static struct acl_rule rules[ACL_RULES_MAX];
+	const struct acl_limits limits = {.sessions = ACL_SESSIONS_DEFAULT};
+	struct policy *policy = NULL;
+	struct errtext e;
+
+	if (p->now.rules.n != 0) {
+		policy = calloc(1, sizeof(*policy));
+		if (policy == NULL)
+			cycles_fail("out of memory");
+		*policy = policy_untagged;
+		policy->leaves = 1;
+		if (acl_make(rules, aclset_rules(&p->now.rules, rules), &limits, NULL, &policy->acl,
+			     &e) < 0)
+			cycles_fail("%s", e.text);
+	}
+	policy_free(atomic_exchange(&p->ports[SENDER]->policy, policy), NULL);
 }
 
 // Senders are stations 0 and up, receivers follow. The seed is the same in every run.

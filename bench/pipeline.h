@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bench/aclset.h"
 #include "bench/bguest.h"
 #include "switch/proc_types.h"
 #include "switch/vswitch_types.h"
@@ -43,6 +44,7 @@ struct pipeline_case {
 	uint32_t macs; // stations that send, and as many that are sent to
 	bool flood;    // those that are sent to are unknown
 	unsigned burst;
+	struct aclset rules; // of port 0; 'n' of 0: none
 };
 
 struct pipeline {

@@ -29,6 +29,7 @@ static const char *const columns[COLUMNS] = {"receive", "ingress", "learn", "loo
 					     "release", "settle",  "sum",   "total"};
 
 static void measure_traffic(struct cycles *c, struct pipeline *p, struct pipeline_case *now);
+static void measure_rules(struct cycles *c, struct pipeline *p, enum pipeline_ports ports);
 static bool skipped(const struct cycles *c, const struct pipeline_case *now, const char *name);
 static void measure(struct cycles *c, struct pipeline *p);
 static void round_of_stages(struct cycles *c, struct pipeline *p, unsigned round);
@@ -52,6 +53,8 @@ int main(int argc, char **argv)
 					    .flood = i >= 2};
 
 		measure_traffic(&c, &p, &now);
+		if (!now.flood)
+			measure_rules(&c, &p, now.ports);
 	}
 	pipeline_fini(&p);
 	cycles_fini(&c);
@@ -77,6 +80,37 @@ static void measure_traffic(struct cycles *c, struct pipeline *p, struct pipelin
 		if (skipped(c, now, name))
 			continue;
 		pipeline_prepare(p, now);
+		measure(c, p);
+		cycles_case(c, name);
+	}
+}
+
+// The same frames, IPv4, from a port with access control, or none.
+static void measure_rules(struct cycles *c, struct pipeline *p, enum pipeline_ports ports)
+{
+	static const struct {
+		const char *name;
+		struct aclset set;
+	} cases[] = {{"acl10", {.kind = ACLSET_EXTENDED, .n = 10}},
+		     {"acl1000", {.kind = ACLSET_EXTENDED, .n = 1000}},
+		     {"acl10 basic", {.kind = ACLSET_BASIC, .n = 10}},
+		     {"acl1000 basic", {.kind = ACLSET_BASIC, .n = 1000}},
+		     {"acl10 stateful", {.kind = ACLSET_STATEFUL, .n = 10}},
+		     {"acl1000 stateful", {.kind = ACLSET_STATEFUL, .n = 1000}}};
+	char name[64];
+
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		const struct pipeline_case now = {.ports = ports,
+						  .size = 64,
+						  .macs = 1,
+						  .burst = VNBL_BURST_MAX,
+						  .rules = cases[i].set};
+
+		snprintf(name, sizeof(name), "%s, 64 B, burst 32, %s",
+			 ports == PIPELINE_VRING ? "vring" : "memory", cases[i].name);
+		if (!cycles_wants(c, name))
+			continue;
+		pipeline_prepare(p, &now);
 		measure(c, p);
 		cycles_case(c, name);
 	}

@@ -43,6 +43,17 @@ double clock_seconds_ago(const struct shell *sh, uint64_t tsc)
 	return (double)(now - tsc) / (double)sh->root->tsc_hz;
 }
 
+uint32_t clock_silence_s(const struct shell *sh, uint32_t seen_s)
+{
+	const struct vsw_root *root = sh->root;
+	uint64_t now = clock_now(sh);
+	uint32_t now_s = 0;
+
+	if (root->tsc_hz != 0 && now > root->start_tsc)
+		now_s = (uint32_t)((now - root->start_tsc) / root->tsc_hz);
+	return (int32_t)(now_s - seen_s) > 0 ? now_s - seen_s : 0;
+}
+
 double clock_monotonic_s(void)
 {
 	struct timespec ts;

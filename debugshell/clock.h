@@ -20,6 +20,10 @@ uint64_t clock_now(const struct shell *sh);
 // From a reading of the counter until now; 0 when it is not known, or yet to come.
 double clock_seconds_ago(const struct shell *sh, uint64_t tsc);
 
+// Seconds since 'seen_s' of the procs' clock, which counts from vswd's start; 0 when it is not
+// known, or yet to come.
+uint32_t clock_silence_s(const struct shell *sh, uint32_t seen_s);
+
 // Seconds of this machine's own monotonic clock, for what takes time here.
 double clock_monotonic_s(void);
 

@@ -1,6 +1,7 @@
 #include "debugshell/cmd.h"
 #include "debugshell/names.h"
 #include "debugshell/print.h"
+#include "debugshell/vport_acl.h"
 #include "debugshell/vport_policy.h"
 #include "debugshell/walk.h"
 
@@ -72,6 +73,7 @@ static int vport_detail(struct shell *sh, tgt_addr addr, struct why *why)
 		return err;
 	print_title("VPORT", addr, err == WALK_TORN);
 	print_port(sh, addr, &port);
+	vport_acl_print(sh, addr, &port);
 	print_counters(sh, &port);
 	print_section("MORE INFORMATION");
 	print_link("Drops", addr, "drops");

@@ -29,11 +29,10 @@ static int collect(struct shell *sh, struct target *target, struct dump *dump, s
 static void collect_types(struct shell *sh);
 static bool collect_objects(struct shell *sh, struct target *target);
 static uint64_t generation_of(struct shell *sh, struct target *target);
-static void collect_vswitch(struct shell *sh, tgt_addr addr);
-static void collect_port(struct shell *sh, tgt_addr addr);
+static void collect_vswitch(struct shell *sh, tgt_addr addr, uint64_t *x_room);
+static void collect_port(struct shell *sh, tgt_addr addr, uint64_t *x_room);
 static void collect_table(struct shell *sh, tgt_addr addr);
 static void show(struct shell *sh, const char *command, tgt_addr addr);
-static void read_range(struct target *t, tgt_addr addr, uint64_t size);
 static int silence_begin(struct silence *silence);
 static void silence_end(struct silence *silence);
 
@@ -65,6 +64,17 @@ void dump_free(struct dump *dump)
 	if (dump->record != NULL)
 		dump->record->ops->close(dump->record);
 	dump->record = NULL;
+}
+
+void dump_range(struct target *t, tgt_addr addr, uint64_t size)
+{
+	uint8_t *chunk = malloc(DUMP_CHUNK);
+	int err = chunk != NULL ? 0 : -ENOMEM;
+
+	for (uint64_t at = 0; at < size && err == 0; at += DUMP_CHUNK)
+		err = tgt_read(t, tgt_add(addr, at), chunk,
+			       size - at < DUMP_CHUNK ? size - at : DUMP_CHUNK);
+	free(chunk);
 }
 
 static int collect(struct shell *sh, struct target *target, struct dump *dump, struct why *why)
@@ -100,7 +110,7 @@ static int collect(struct shell *sh, struct target *target, struct dump *dump, s
 static void collect_types(struct shell *sh)
 {
 	if (type_db_has_theirs(sh->types))
-		read_range(sh->target, tgt_ptr(sh->root->btf), sh->root->btf_size);
+		dump_range(sh->target, tgt_ptr(sh->root->btf), sh->root->btf_size);
 }
 
 // Each object, again and again until none comes or goes meanwhile. What is read last is kept: then
@@ -113,6 +123,8 @@ static bool collect_objects(struct shell *sh, struct target *target)
 	struct why why;
 
 	for (unsigned i = 0; i < DUMP_TRIES; i++) {
+		uint64_t room = DUMP_SESSIONS_BYTES;
+
 		if (i > 0)
 			nanosleep(&pause, NULL);
 		before = generation_of(sh, target);
@@ -123,7 +135,7 @@ static bool collect_objects(struct shell *sh, struct target *target)
 		for (uint32_t p = 0; p < sh->root->n_procs; p++)
 			show(sh, "proc", tgt_ptr(sh->root->procs[p]));
 		for (uint32_t s = 0; s < walk_n_vswitches(sh); s++)
-			collect_vswitch(sh, walk_vswitch_addr(sh, s));
+			collect_vswitch(sh, walk_vswitch_addr(sh, s), &room);
 		after = generation_of(sh, target);
 		sh->target = record;
 		if (!sh->runs || before == after)
@@ -139,7 +151,7 @@ static uint64_t generation_of(struct shell *sh, struct target *target)
 	return walk_generation(sh);
 }
 
-static void collect_vswitch(struct shell *sh, tgt_addr addr)
+static void collect_vswitch(struct shell *sh, tgt_addr addr, uint64_t *x_room)
 {
 	struct why why;
 	struct walk_vswitch *v = walk_vswitch(sh, addr, &why);
@@ -150,17 +162,20 @@ static void collect_vswitch(struct shell *sh, tgt_addr addr)
 	show(sh, "mopen", tgt_ptr(v->sw.mopen));
 	collect_table(sh, tgt_ptr(v->sw.fdb));
 	for (uint32_t p = 0; p < v->n_ports; p++)
-		collect_port(sh, v->ports[p]);
+		collect_port(sh, v->ports[p], x_room);
 	free(v);
 }
 
-static void collect_port(struct shell *sh, tgt_addr addr)
+static void collect_port(struct shell *sh, tgt_addr addr, uint64_t *x_room)
 {
 	struct vport port;
 	struct why why;
 
 	show(sh, "vport", addr);
-	if (walk_object(sh, addr, OBJECT_VPORT, &port, &why) >= 0 && port.nic != NULL)
+	if (walk_object(sh, addr, OBJECT_VPORT, &port, &why) < 0)
+		return;
+	dump_sessions(sh, &port, x_room);
+	if (port.nic != NULL)
 		show(sh, "vnic", tgt_ptr(port.nic));
 }
 
@@ -175,7 +190,7 @@ static void collect_table(struct shell *sh, tgt_addr addr)
 	    shell_map(sh, "fdb_bucket", sizeof(struct fdb_bucket), &map, &why) == 0 &&
 	    fdb->n_buckets <= DUMP_BUCKETS_MAX &&
 	    (uint64_t)fdb->n_buckets * map->from_size <= fdb->buckets_bytes)
-		read_range(sh->target, tgt_ptr(fdb->buckets),
+		dump_range(sh->target, tgt_ptr(fdb->buckets),
 			   (uint64_t)fdb->n_buckets * map->from_size);
 	free(fdb);
 }
@@ -190,17 +205,6 @@ static void show(struct shell *sh, const char *command, tgt_addr addr)
 	snprintf(words[0], sizeof(words[0]), "%s", command);
 	snprintf(words[1], sizeof(words[1]), "%016lx", addr.v);
 	cmd_run(sh, 2, argv, &why);
-}
-
-static void read_range(struct target *t, tgt_addr addr, uint64_t size)
-{
-	uint8_t *chunk = malloc(DUMP_CHUNK);
-	int err = chunk != NULL ? 0 : -ENOMEM;
-
-	for (uint64_t at = 0; at < size && err == 0; at += DUMP_CHUNK)
-		err = tgt_read(t, tgt_add(addr, at), chunk,
-			       size - at < DUMP_CHUNK ? size - at : DUMP_CHUNK);
-	free(chunk);
 }
 
 static int silence_begin(struct silence *silence)

@@ -5,6 +5,8 @@
 #include "ports/vhost_types.h"
 #include "ports/vnic_types.h"
 #include "ports/vport_types.h"
+#include "switch/acl_types.h"
+#include "switch/conntrack_types.h"
 #include "switch/proc_types.h"
 #include "switch/vlan_types.h"
 #include "switch/vswitch_types.h"
@@ -35,6 +37,10 @@ NAME_FUNCTION(name_proc_stage, PROC_STAGES)
 NAME_FUNCTION(name_drop_text, DROP_REASONS)
 NAME_FUNCTION(name_vhost_use, VHOST_USES)
 NAME_FUNCTION(name_virtq_break, VIRTQ_BREAKS)
+NAME_FUNCTION(name_acl_kind, ACL_KINDS)
+NAME_FUNCTION(name_acl_direction, ACL_DIRECTIONS)
+NAME_FUNCTION(name_acl_action, ACL_ACTIONS)
+NAME_FUNCTION(name_conntrack_state, CONNTRACK_STATES)
 #undef X
 
 // These two tables have another order of columns, or give the name instead of the text.

@@ -18,3 +18,7 @@ const char *name_drop(unsigned number);
 const char *name_drop_text(unsigned number);
 const char *name_vhost_use(unsigned number);
 const char *name_virtq_break(unsigned number);
+const char *name_acl_kind(unsigned number);
+const char *name_acl_direction(unsigned number);
+const char *name_acl_action(unsigned number);
+const char *name_conntrack_state(unsigned number);

@@ -34,7 +34,10 @@ enum {
 	TCP_FLAGS = 13,
 	TCP_CHECKSUM = 16,
 	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
 	TCP_PSH = 0x08,
+	TCP_ACK = 0x10,
 	TCP_CWR = 0x80,
 
 	UDP_SIZE = 8,

@@ -152,7 +152,6 @@ void change_remove_temporary(struct change *ch, const char *name)
 	struct conf *c = ch->conf;
 	struct vswitch *sw;
 	struct errtext e;
-	size_t index;
 
 	if (p == NULL || !p->temporary)
 		return;
@@ -161,9 +160,7 @@ void change_remove_temporary(struct change *ch, const char *name)
 		vswitch_port_remove(port, true);
 	// The saved text has its id among the retired ones since it was added.
 	conf_id_set(conf_switch_find(c, p->switch_name)->retired_ids, p->id);
-	index = (size_t)(p - c->ports);
-	memmove(p, p + 1, (c->n_ports - index - 1) * sizeof(*p));
-	c->n_ports--;
+	conf_remove_port(c, p);
 	if (sw != NULL && vswitch_policy_update(sw, c, &e) != 0)
 		log_error("'%s' is gone, but: %s", name, e.text);
 }

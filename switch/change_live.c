@@ -66,7 +66,9 @@ static int do_edit(struct change_live *l, struct errtext *e)
 		vswitch_port_remove(vswitch_port_find(name), true);
 		return 0;
 	case CONF_PORT_CHECK:
-		return 0;
+	case CONF_ACL_ADD:
+	case CONF_ACL_REMOVE:
+		return 0; // rules are part of a policy
 	}
 	return -EINVAL;
 }
@@ -100,6 +102,9 @@ void change_live_undo(struct change_live *l)
 	case CONF_SWITCH_REMOVE:
 	case CONF_PORT_REMOVE:
 		break; // done only when nothing can fail any more
+	case CONF_ACL_ADD:
+	case CONF_ACL_REMOVE:
+		break;
 	}
 	if (err == 0)
 		err = update_policies(l, l->before, &e);

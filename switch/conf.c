@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int copy_rules(struct conf_port *p);
 static void *duplicate(const void *from, size_t count, size_t size);
 
 int conf_create(struct conf **ret)
@@ -20,6 +21,8 @@ void conf_destroy(struct conf *c)
 {
 	if (c == NULL)
 		return;
+	for (uint32_t i = 0; i < c->n_ports; i++)
+		free(c->ports[i].acl_rules);
 	free(c->switches);
 	free(c->ports);
 	free(c);
@@ -38,9 +41,23 @@ int conf_copy(const struct conf *from, struct conf **ret)
 		return -ENOMEM;
 	}
 	c->n_switches = from->n_switches;
-	c->n_ports = from->n_ports;
+	for (; c->n_ports < from->n_ports; c->n_ports++) {
+		if (copy_rules(&c->ports[c->n_ports]) != 0) {
+			conf_destroy(c);
+			return -ENOMEM;
+		}
+	}
 	*ret = c;
 	return 0;
+}
+
+void conf_remove_port(struct conf *c, struct conf_port *p)
+{
+	size_t index = (size_t)(p - c->ports);
+
+	free(p->acl_rules);
+	memmove(p, p + 1, (c->n_ports - index - 1) * sizeof(*p));
+	c->n_ports--;
 }
 
 struct conf_switch *conf_switch_find(const struct conf *c, const char *name)
@@ -111,6 +128,15 @@ const char *conf_switch_type_name(unsigned type)
 #undef X
 	}
 	return "?";
+}
+
+// 'p' is another port's bytes, and gets rules of its own.
+static int copy_rules(struct conf_port *p)
+{
+	if (p->acl_rules == NULL)
+		return 0;
+	p->acl_rules = duplicate(p->acl_rules, p->n_acl_rules, sizeof(*p->acl_rules));
+	return p->acl_rules != NULL ? 0 : -ENOMEM;
 }
 
 static void *duplicate(const void *from, size_t count, size_t size)

@@ -41,14 +41,18 @@ enum conf_op {
 	CONF_PORT_ADD,
 	CONF_PORT_SET,
 	CONF_PORT_CHECK, // changes nothing
-	CONF_PORT_REMOVE
+	CONF_PORT_REMOVE,
+	CONF_ACL_ADD,
+	CONF_ACL_REMOVE
 };
 
 // What a command did to the configuration.
 struct conf_edit {
 	enum conf_op op;
 	enum conf_op checked; // what CONF_PORT_CHECK was about: CONF_PORT_ADD or CONF_PORT_SET
-	char name[OBJECT_NAME_SIZE]; // of the switch or port
+	char name[OBJECT_NAME_SIZE]; // of the switch or port; an ACL's port
+	uint32_t rule;               // CONF_ACL_ADD: number of the rule, or of the first one
+	uint32_t n_rules;            // so many were added, with numbers that follow
 };
 
 struct conf_error {
@@ -62,6 +66,9 @@ void conf_destroy(struct conf *c);
 
 // Gives a deep copy. -ENOMEM.
 int conf_copy(const struct conf *from, struct conf **ret);
+
+// Takes a port of 'c' out of it, with all that it owns. Those behind it move up.
+void conf_remove_port(struct conf *c, struct conf_port *p);
 
 struct conf_switch *conf_switch_find(const struct conf *c, const char *name);
 struct conf_port *conf_port_find(const struct conf *c, const char *name);
@@ -77,8 +84,8 @@ bool conf_port_is_implied(const struct conf_port *p);
 bool conf_port_is_wire(const struct conf_port *p);
 
 /**
- * Runs one changing command (`switch ...`, `port ...`) on 'c'. On failure 'c' is as it was.
- * -EINVAL: wrong in itself; -EEXIST: taken; -ENOENT: no such switch or port; -ENOSPC: over a
+ * Runs one changing command (`switch ...`, `port ...`, `acl ...`) on 'c'. On failure 'c' is as it
+ * was. -EINVAL: wrong in itself; -EEXIST: taken; -ENOENT: no such switch or port; -ENOSPC: over a
  * limit; -ENOMEM.
  */
 int conf_edit(struct conf *c, const struct conf_env *env, const struct words *w,

@@ -14,9 +14,20 @@ enum {
 
 static bool has_bits_behind(const struct guard_address *a);
 static bool is_nobodys(const struct guard_address *a);
-static bool is_ipv4(const struct guard_address *a);
 
 int conf_address_read(const char *text, struct guard_address *ret, struct errtext *e)
+{
+	struct guard_address a;
+
+	if (conf_address_read_any(text, &a, e) != 0)
+		return -EINVAL;
+	if (is_nobodys(&a))
+		return errtext_set(e, -EINVAL, "'%s' is no station's address", text);
+	*ret = a;
+	return 0;
+}
+
+int conf_address_read_any(const char *text, struct guard_address *ret, struct errtext *e)
 {
 	struct guard_address a = {.bits = 128};
 	const char *slash = strchr(text, '/');
@@ -41,8 +52,6 @@ int conf_address_read(const char *text, struct guard_address *ret, struct errtex
 	}
 	if (has_bits_behind(&a))
 		return errtext_set(e, -EINVAL, "'%s' has bits behind its prefix", text);
-	if (is_nobodys(&a))
-		return errtext_set(e, -EINVAL, "'%s' is no station's address", text);
 	*ret = a;
 	return 0;
 wrong:
@@ -50,6 +59,13 @@ wrong:
 			   "'%.50s' is not an address or a prefix like 192.0.2.1 or "
 			   "2001:db8::/32",
 			   text);
+}
+
+bool conf_address_is_ipv4(const struct guard_address *a)
+{
+	static const uint8_t mapped[MAPPED_BYTES] = {[10] = 0xff, [11] = 0xff};
+
+	return a->bits >= MAPPED_BITS && memcmp(a->bytes, mapped, sizeof(mapped)) == 0;
 }
 
 int conf_address_read_list(const char *text, struct guard_address *ret, uint8_t *ret_n,
@@ -84,7 +100,7 @@ void conf_address_print_list(const struct guard_address *addresses, unsigned n, 
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct guard_address *a = &addresses[i];
-		bool ipv4 = is_ipv4(a);
+		bool ipv4 = conf_address_is_ipv4(a);
 		unsigned all = ipv4 ? 32 : 128, bits = ipv4 ? a->bits - MAPPED_BITS : a->bits;
 		char text[INET6_ADDRSTRLEN] = "";
 
@@ -109,16 +125,9 @@ static bool is_nobodys(const struct guard_address *a)
 {
 	static const uint8_t zero[16];
 
-	if (is_ipv4(a))
+	if (conf_address_is_ipv4(a))
 		return (a->bits == 128 && memcmp(a->bytes + MAPPED_BYTES, zero, 4) == 0) ||
 		       (a->bits >= MAPPED_BITS + 4 && a->bytes[MAPPED_BYTES] >= 0xe0);
 	return (a->bits == 128 && memcmp(a->bytes, zero, sizeof(zero)) == 0) ||
 	       (a->bits >= 8 && a->bytes[0] == 0xff);
-}
-
-static bool is_ipv4(const struct guard_address *a)
-{
-	static const uint8_t mapped[MAPPED_BYTES] = {[10] = 0xff, [11] = 0xff};
-
-	return a->bits >= MAPPED_BITS && memcmp(a->bytes, mapped, sizeof(mapped)) == 0;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/conf_acl.h"
 #include "switch/conf_args.h"
 #include "switch/conf_value.h"
 
@@ -20,6 +21,8 @@ static const struct {
 	{"port", "set", CONF_PORT_SET, conf_edit_port_set},
 	{"port", "check", CONF_PORT_CHECK, conf_edit_port_check},
 	{"port", "remove", CONF_PORT_REMOVE, conf_edit_port_remove},
+	{"acl", "add", CONF_ACL_ADD, conf_edit_acl_add},
+	{"acl", "remove", CONF_ACL_REMOVE, conf_edit_acl_remove},
 };
 
 enum { N_EDITS = sizeof(edits) / sizeof(edits[0]) };
@@ -30,21 +33,22 @@ static bool same_device(const struct conf_port *p, const char *nic);
 int conf_edit(struct conf *c, const struct conf_env *env, const struct words *w,
 	      struct conf_edit *ret, struct conf_error *e)
 {
-	static const char *const objects[] = {"switch", "port"};
-	static const char *const verbs[] = {"add", "set", "remove", "check"};
+	static const char *const objects[] = {"switch", "port", "acl"};
 	struct conf_args args = {.c = c, .env = env, .w = w, .e = e};
+	const char *verbs[N_EDITS];
 	const char *object, *verb;
-	bool known = false;
+	unsigned n = 0;
 
-	object = conf_next(&args, "a command: 'switch' or 'port'");
+	object = conf_next(&args, "a command: 'switch', 'port' or 'acl'");
 	if (object == NULL)
 		return -EINVAL;
 	for (unsigned i = 0; i < N_EDITS; i++)
-		known |= strcmp(edits[i].object, object) == 0;
-	if (!known)
-		return conf_fail_unknown(&args, "command", object, objects, 2);
+		if (strcmp(edits[i].object, object) == 0)
+			verbs[n++] = edits[i].verb;
+	if (n == 0)
+		return conf_fail_unknown(&args, "command", object, objects, 3);
 	args.at = 1;
-	verb = conf_next(&args, "'add', 'set' or 'remove'");
+	verb = conf_next(&args, n == 2 ? "'add' or 'remove'" : "'add', 'set' or 'remove'");
 	if (verb == NULL)
 		return -EINVAL;
 	for (unsigned i = 0; i < N_EDITS; i++) {
@@ -54,12 +58,15 @@ int conf_edit(struct conf *c, const struct conf_env *env, const struct words *w,
 		args.at = 2;
 		return edits[i].edit(&args, ret);
 	}
-	return conf_fail_unknown(&args, "verb", verb, verbs, strcmp(object, "port") == 0 ? 4 : 3);
+	return conf_fail_unknown(&args, "verb", verb, verbs, n);
 }
 
 bool conf_is_edit(const struct words *w)
 {
-	return w->n > 0 && (strcmp(w->text[0], "switch") == 0 || strcmp(w->text[0], "port") == 0);
+	for (unsigned i = 0; i < N_EDITS && w->n > 0; i++)
+		if (strcmp(w->text[0], edits[i].object) == 0)
+			return true;
+	return false;
 }
 
 int conf_fail(struct conf_args *args, int err, const char *fmt, ...)

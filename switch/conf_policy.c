@@ -6,6 +6,7 @@
 #include "switch/conf_address.h"
 #include "switch/conf_value.h"
 #include "switch/conf_vlan.h"
+#include "switch/guard_learn_types.h"
 #include "switch/policy_types.h"
 
 static int check_team(struct conf_args *args, unsigned word, const struct conf_port *p,
@@ -100,6 +101,44 @@ int conf_policy_read_addresses(struct conf_args *args, const char *value, void *
 	return 0;
 }
 
+int conf_policy_read_address_limit(struct conf_args *args, const char *value, void *target)
+{
+	struct conf_port *p = target;
+	struct errtext why;
+	uint32_t limit;
+
+	if (conf_value_number(value, 0, GUARD_LEARN_MAX, &limit, &why) != 0)
+		return conf_fail(args, -EINVAL, "address-limit: %s, addresses (0 = off)", why.text);
+	p->policy.address_limit = (uint8_t)limit;
+	return 0;
+}
+
+int conf_policy_read_sessions(struct conf_args *args, const char *value, void *target)
+{
+	struct conf_port *p = target;
+	struct errtext why;
+
+	if (strcmp(value, "default") == 0) {
+		p->policy.sessions = 0;
+		return 0;
+	}
+	if (conf_value_number(value, 1, ACL_SESSIONS_MAX, &p->policy.sessions, &why) != 0)
+		return conf_fail(args, -EINVAL, "sessions: %s, nor is it 'default' (%d)", why.text,
+				 ACL_SESSIONS_DEFAULT);
+	return 0;
+}
+
+int conf_policy_read_sessions_full(struct conf_args *args, const char *value, void *target)
+{
+	static const char *const words[] = {"drop", "allow"};
+	struct conf_port *p = target;
+
+	if (strcmp(value, words[0]) != 0 && strcmp(value, words[1]) != 0)
+		return conf_fail_unknown(args, "way for a full table", value, words, 2);
+	p->policy.sessions_full_allow = value[0] == 'a';
+	return 0;
+}
+
 int conf_policy_read_mirror(struct conf_args *args, const char *value, void *target)
 {
 	static const char *const modes[] = {"none", "destination", "source"};
@@ -134,10 +173,10 @@ int conf_policy_check(struct conf_args *args, unsigned word, const struct conf_p
 	if (!p->has_nic && conf_policy_is_set(policy))
 		return conf_fail_at(args, word, -EINVAL,
 				    "no frame comes from or goes to '%s': it has no NIC", p->name);
-	if (policy->arp_guard && policy->n_addresses == 0)
+	if (policy->arp_guard && policy->n_addresses == 0 && policy->address_limit == 0)
 		return conf_fail_at(args, word, -EINVAL,
 				    "arp-guard lets '%s' announce its addresses only; say which: "
-				    "address LIST",
+				    "address LIST, or how many: address-limit N",
 				    p->name);
 	if (policy->mirror == VPORT_MONITOR_DESTINATION &&
 	    destinations(args->c, p, self) > VPORT_MIRRORS_MAX)
@@ -155,7 +194,8 @@ bool conf_policy_is_set(const struct conf_policy *policy)
 	return policy->vlan.is_set || policy->mac_spoofing || policy->teaming ||
 	       policy->ieee_priority || policy->storm_fps != 0 || policy->vm[0] != '\0' ||
 	       policy->dhcp_guard || policy->router_guard || policy->arp_guard ||
-	       policy->n_addresses != 0 || policy->mirror != VPORT_MONITOR_NONE;
+	       policy->n_addresses != 0 || policy->mirror != VPORT_MONITOR_NONE ||
+	       policy->address_limit != 0 || policy->sessions != 0 || policy->sessions_full_allow;
 }
 
 void conf_policy_print(const struct conf_policy *policy, FILE *f)
@@ -190,6 +230,12 @@ void conf_policy_print(const struct conf_policy *policy, FILE *f)
 		fputs(" address ", f);
 		conf_address_print_list(policy->addresses, policy->n_addresses, f);
 	}
+	if (policy->address_limit != 0)
+		fprintf(f, " address-limit %u", policy->address_limit);
+	if (policy->sessions != 0)
+		fprintf(f, " sessions %u", policy->sessions);
+	if (policy->sessions_full_allow)
+		fputs(" sessions-full allow", f);
 }
 
 static int check_team(struct conf_args *args, unsigned word, const struct conf_port *p,

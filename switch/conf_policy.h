@@ -21,6 +21,9 @@ int conf_policy_read_dhcp_guard(struct conf_args *args, const char *value, void 
 int conf_policy_read_router_guard(struct conf_args *args, const char *value, void *target);
 int conf_policy_read_arp_guard(struct conf_args *args, const char *value, void *target);
 int conf_policy_read_addresses(struct conf_args *args, const char *value, void *target);
+int conf_policy_read_address_limit(struct conf_args *args, const char *value, void *target);
+int conf_policy_read_sessions(struct conf_args *args, const char *value, void *target);
+int conf_policy_read_sessions_full(struct conf_args *args, const char *value, void *target);
 
 int conf_policy_read_mirror(struct conf_args *args, const char *value, void *target);
 

@@ -74,7 +74,10 @@ enum {
 	X("dhcp-guard", "on or off", conf_policy_read_dhcp_guard)                                  \
 	X("router-guard", "on or off", conf_policy_read_router_guard)                              \
 	X("arp-guard", "on or off", conf_policy_read_arp_guard)                                    \
-	X("address", "addresses or prefixes, or none", conf_policy_read_addresses)
+	X("address", "addresses or prefixes, or none", conf_policy_read_addresses)                 \
+	X("address-limit", "a number, 0 for off", conf_policy_read_address_limit)                  \
+	X("sessions", "a number, or default", conf_policy_read_sessions)                           \
+	X("sessions-full", "drop or allow", conf_policy_read_sessions_full)
 
 #define X(name, value, read) {name, value, read},
 
@@ -186,7 +189,6 @@ int conf_edit_port_remove(struct conf_args *args, struct conf_edit *ret)
 	struct conf *c = args->c;
 	struct conf_switch *sw;
 	struct conf_port *p;
-	size_t index;
 	int err;
 
 	err = conf_next_port(args, &p);
@@ -203,9 +205,7 @@ int conf_edit_port_remove(struct conf_args *args, struct conf_edit *ret)
 	memcpy(ret->name, p->name, sizeof(ret->name));
 	sw = conf_switch_find(c, p->switch_name);
 	conf_id_set(sw->retired_ids, p->id);
-	index = (size_t)(p - c->ports);
-	memmove(p, p + 1, (c->n_ports - index - 1) * sizeof(*p));
-	c->n_ports--;
+	conf_remove_port(c, p);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The configuration as commands. The order is that of creation, so that reading it again makes
  * the same lists: each switch is followed by what was changed on its own vports; the ports
- * come after all switches, in their order.
+ * come after all switches, in their order, and then their rules.
  */
 #include "switch/conf.h"
 
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/conf_acl.h"
 #include "switch/conf_policy.h"
 #include "switch/conf_value.h"
 
@@ -17,6 +18,7 @@ static void print_retired(const struct conf *c, const struct conf_switch *sw, FI
 static void print_port(const struct conf_port *p, FILE *f);
 static void print_port_set(const struct conf_port *p, FILE *f);
 static void print_mac(const struct conf_port *p, FILE *f);
+static void print_rules(const struct conf_port *p, FILE *f);
 
 static void print_pair(FILE *f, const char *key, const char *value)
 {
@@ -37,6 +39,9 @@ void conf_print(const struct conf *c, FILE *f)
 		print_port(p, f);
 		print_port_set(p, f);
 	}
+	for (uint32_t i = 0; i < c->n_ports; i++)
+		if (!conf_port_is_implied(&c->ports[i]))
+			print_rules(&c->ports[i], f);
 	fprintf(f, "%s\n", CONF_STATE_LAST);
 }
 
@@ -65,8 +70,10 @@ static void print_switch(const struct conf *c, const struct conf_switch *sw, FIL
 	for (uint32_t i = 0; i < c->n_ports; i++) {
 		const struct conf_port *p = &c->ports[i];
 
-		if (conf_port_is_implied(p) && strcmp(p->switch_name, sw->name) == 0)
-			print_port_set(p, f);
+		if (!conf_port_is_implied(p) || strcmp(p->switch_name, sw->name) != 0)
+			continue;
+		print_port_set(p, f);
+		print_rules(p, f);
 	}
 }
 
@@ -156,4 +163,10 @@ static void print_mac(const struct conf_port *p, FILE *f)
 {
 	fprintf(f, " mac %02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2], p->mac[3],
 		p->mac[4], p->mac[5]);
+}
+
+static void print_rules(const struct conf_port *p, FILE *f)
+{
+	for (uint32_t i = 0; i < p->n_acl_rules && !p->temporary; i++)
+		conf_acl_print(p->name, &p->acl_rules[i], f);
 }

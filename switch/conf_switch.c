@@ -3,6 +3,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "switch/conf_args.h"
@@ -32,7 +33,9 @@ static int read_retired(struct conf_args *args, const char *value, void *target)
 static int read_type(struct conf_args *args, enum conf_switch_type *ret);
 static int check_names_free(struct conf_args *args, const char *name);
 static int check_guid_free(struct conf_args *args, const char *guid);
+static const struct conf_switch *guid_owner(const struct conf *c, const char *guid);
 static int complete(struct conf_args *args, struct switch_add *add, uint32_t seen);
+static void choose_guid(struct conf_args *args, char ret[CONF_GUID_SIZE]);
 static int check_retired(struct conf_args *args, const struct switch_add *add, bool internal);
 static int choose_tap(struct conf_args *args, struct switch_add *add);
 static int append(struct conf_args *args, const struct switch_add *add, bool internal);
@@ -185,6 +188,8 @@ int conf_edit_switch_remove(struct conf_args *args, struct conf_edit *ret)
 	for (uint32_t i = 0; i < c->n_ports; i++) {
 		if (strcmp(c->ports[i].switch_name, ret->name) != 0)
 			c->ports[kept++] = c->ports[i];
+		else
+			free(c->ports[i].acl_rules);
 	}
 	c->n_ports = kept;
 	index = (size_t)(sw - c->switches);
@@ -303,35 +308,49 @@ static int check_names_free(struct conf_args *args, const char *name)
 
 static int check_guid_free(struct conf_args *args, const char *guid)
 {
-	for (uint32_t i = 0; i < args->c->n_switches; i++) {
-		const struct conf_switch *sw = &args->c->switches[i];
+	const struct conf_switch *owner = guid_owner(args->c, guid);
+
+	if (owner != NULL)
+		return conf_fail(args, -EEXIST, "switch '%s' has this GUID", owner->name);
+	return 0;
+}
+
+static const struct conf_switch *guid_owner(const struct conf *c, const char *guid)
+{
+	for (uint32_t i = 0; i < c->n_switches; i++) {
+		const struct conf_switch *sw = &c->switches[i];
 
 		if (strcmp(sw->id, guid) == 0 || strcmp(sw->device_id, guid) == 0)
-			return conf_fail(args, -EEXIST, "switch '%s' has this GUID", sw->name);
+			return sw;
 	}
-	return 0;
+	return NULL;
 }
 
 // Fills in what was not said.
 static int complete(struct conf_args *args, struct switch_add *add, uint32_t seen)
 {
-	uint8_t random[16];
-
 	if (add->sw.type == CONF_SWITCH_EXTERNAL) {
 		if ((seen >> KEY_NIC & 1) == 0)
 			return conf_fail(args, -EINVAL, "an external switch needs a NIC: nic NAME");
 		if (conf_check_nic_free(args, add->nic_word, add->sw.nic, NULL) != 0)
 			return -EEXIST;
 	}
-	if ((seen >> KEY_ID & 1) == 0) {
-		args->env->random(random, sizeof(random));
-		conf_value_make_guid(random, add->sw.id);
-	}
-	if ((seen >> KEY_DEVICE_ID & 1) == 0) {
-		args->env->random(random, sizeof(random));
-		conf_value_make_guid(random, add->sw.device_id);
-	}
+	if ((seen >> KEY_ID & 1) == 0)
+		choose_guid(args, add->sw.id);
+	if ((seen >> KEY_DEVICE_ID & 1) == 0)
+		choose_guid(args, add->sw.device_id);
 	return 0;
+}
+
+// One that no switch has, for saved text in which two have one is not read again.
+static void choose_guid(struct conf_args *args, char ret[CONF_GUID_SIZE])
+{
+	uint8_t random[16];
+
+	do {
+		args->env->random(random, sizeof(random));
+		conf_value_make_guid(random, ret);
+	} while (guid_owner(args->c, ret) != NULL);
 }
 
 static int check_retired(struct conf_args *args, const struct switch_add *add, bool internal)

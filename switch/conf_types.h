@@ -16,13 +16,15 @@
 #include "ports/object_types.h"
 #include "ports/vnic_types.h"
 #include "ports/vport_types.h"
+#include "switch/acl_types.h"
 #include "switch/guard_types.h"
 #include "switch/vlan_types.h"
 
 enum {
 	CONF_SWITCHES_MAX = 64,
-	CONF_PORTS_MAX = 4096,   // of all switches together
-	CONF_GUID_SIZE = 36 + 1, // upper case, no braces
+	CONF_PORTS_MAX = 4096,      // of all switches together
+	CONF_ACL_RULES_MAX = 65536, // of all ports together
+	CONF_GUID_SIZE = 36 + 1,    // upper case, no braces
 	CONF_MTU_MIN = 576,
 	CONF_MTU_MAX = 9216,
 	CONF_MTU_DEFAULT = 1500,
@@ -77,8 +79,11 @@ struct conf_policy {
 	bool arp_guard;            // it announces none but these addresses
 	uint8_t mirror;            // enum vport_monitor_mode
 	uint8_t session;           // of it, 1..255; 0: none
+	uint8_t address_limit;     // that many more it may announce; 0: no limit
 	uint8_t n_addresses;
 	struct guard_address addresses[GUARD_ADDRESSES_MAX];
+	uint32_t sessions;        // of stateful rules; 0: ACL_SESSIONS_DEFAULT
+	bool sessions_full_allow; // with no room for a session, frames pass without one
 };
 
 struct conf_port {
@@ -99,7 +104,9 @@ struct conf_port {
 	uint32_t max_stations; // 0 = default
 	uint64_t features;     // vhost: offered set, kept over restarts; 0 = not chosen
 	struct conf_policy policy;
-	bool temporary; // capture into a caller's pipe: never saved
+	uint32_t n_acl_rules;
+	struct acl_rule *acl_rules; // in the order of their numbers; NULL: none; owned
+	bool temporary;             // capture into a caller's pipe: never saved
 };
 
 struct conf {

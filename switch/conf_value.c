@@ -75,6 +75,23 @@ int conf_value_mac(const char *text, uint8_t ret[6], struct errtext *e)
 {
 	static const uint8_t zero[6];
 	uint8_t mac[6];
+
+	if (conf_value_any_mac(text, mac, e) != 0)
+		return -EINVAL;
+	if ((mac[0] & 1) != 0)
+		return errtext_set(e, -EINVAL,
+				   "'%s' is a group address (its first byte is odd); a station "
+				   "has an individual one",
+				   text);
+	if (memcmp(mac, zero, 6) == 0)
+		return errtext_set(e, -EINVAL, "'%s' is nobody's address", text);
+	memcpy(ret, mac, 6);
+	return 0;
+}
+
+int conf_value_any_mac(const char *text, uint8_t ret[6], struct errtext *e)
+{
+	uint8_t mac[6];
 	bool right = strlen(text) == 17;
 
 	for (int i = 0; right && i < 6; i++) {
@@ -88,13 +105,6 @@ int conf_value_mac(const char *text, uint8_t ret[6], struct errtext *e)
 	if (!right)
 		return errtext_set(e, -EINVAL,
 				   "'%.40s' is not a MAC address like 02:00:00:00:00:01", text);
-	if ((mac[0] & 1) != 0)
-		return errtext_set(e, -EINVAL,
-				   "'%s' is a group address (its first byte is odd); a station "
-				   "has an individual one",
-				   text);
-	if (memcmp(mac, zero, 6) == 0)
-		return errtext_set(e, -EINVAL, "'%s' is nobody's address", text);
 	memcpy(ret, mac, 6);
 	return 0;
 }

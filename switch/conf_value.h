@@ -25,6 +25,9 @@ int conf_value_on_off(const char *text, bool *ret, struct errtext *e);
 // A unicast address, six pairs of hex digits with ':' or '-' between. -EINVAL.
 int conf_value_mac(const char *text, uint8_t ret[6], struct errtext *e);
 
+// Any address, groups and zero, too. -EINVAL.
+int conf_value_any_mac(const char *text, uint8_t ret[6], struct errtext *e);
+
 // With or without braces; gives upper case without. -EINVAL.
 int conf_value_guid(const char *text, char ret[CONF_GUID_SIZE], struct errtext *e);
 

@@ -29,6 +29,11 @@ struct ctl_call {
 		char port_name[OBJECT_NAME_SIZE];   // only this port's; empty = all
 	} fdb;
 
+	struct ctl_sessions_cursor {
+		uint32_t at;
+		char port_name[OBJECT_NAME_SIZE];
+	} sessions;
+
 	// A port that lives as long as the client; empty = none.
 	char capture[OBJECT_NAME_SIZE];
 };
@@ -54,6 +59,10 @@ int ctl_show_drops(struct ctl_call *call);
 int ctl_show_procs(struct ctl_call *call);
 int ctl_show_fdb(struct ctl_call *call);
 int ctl_show_policy(struct ctl_call *call);
+int ctl_show_sessions(struct ctl_call *call);
+
+// ctl_show_acl.c: `acl show PORT`
+int ctl_acl_show(struct ctl_call *call);
 
 /**
  * NAME as a switch or a port; both '*sw' and '*port' NULL when there is no NAME. -ENOENT.

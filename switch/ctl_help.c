@@ -77,6 +77,12 @@ static const struct {
 	 "than\n"
 	 "                          its own\n"
 	 "  address LIST|none       its own: addresses and prefixes, IPv4 and IPv6\n"
+	 "  address-limit N         so many addresses more may be announced; 0 = off, the default\n"
+	 "  sessions N|default      of stateful rules, see `acl add`; default 4096\n"
+	 "  sessions-full drop|allow\n"
+	 "                          what becomes of frames that find no room for a session; "
+	 "default\n"
+	 "                          drop\n"
 	 "  mirror none|source|destination [session N]\n"
 	 "                          what a source sends and receives is copied to the destinations "
 	 "of\n"
@@ -88,11 +94,42 @@ static const struct {
 	 "  Nothing is made and nothing is reserved.\n"},
 	{"port remove", "port remove NAME",
 	 "  Removes the port and its TAP. Its id is not reused.\n"},
+	{"acl add",
+	 "acl add PORT basic direction in|out|both local|remote ADDRESS action allow|deny|meter\n"
+	 "acl add PORT extended direction in|out action allow|deny weight N [KEY VALUE]...",
+	 "  Adds a rule to the port's access control list. in is to the VM, out from it; local is "
+	 "its\n"
+	 "  side of a frame, remote the other.\n"
+	 "  basic: about one MAC address, one IP address or prefix, any (all of IP) or any-mac. "
+	 "The\n"
+	 "  longest prefix that matches decides; what none matches passes. meter counts and "
+	 "decides\n"
+	 "  nothing.\n"
+	 "  extended: about IP; of the rules that match, that of the highest weight decides; what\n"
+	 "  none matches passes.\n"
+	 "  local-address ADDRESS, remote-address ADDRESS\n"
+	 "                      addresses or prefixes, IPv4 or IPv6; default any\n"
+	 "  protocol NAME|N     tcp, udp, icmp, icmpv6, any or a number; default any\n"
+	 "  local-port N[-N], remote-port N[-N]\n"
+	 "                      of protocols that have ports; default any\n"
+	 "  stateful on|off     what it allows has a session, which lets the replies pass; default "
+	 "off\n"
+	 "  idle-timeout SECONDS\n"
+	 "                      until a silent session ends; default 255\n"
+	 "  both: number N      the rule's number; default the one behind the port's last\n"},
+	{"acl remove", "acl remove PORT N|all",
+	 "  Removes a rule by its number, or all. Sessions that a rule has made end with it.\n"},
+	{"acl show", "acl show PORT",
+	 "  The port's rules, and how many frames and bytes matched each.\n"},
 	{"show switches", "show switches [NAME]", "  Type, NIC, MTU, MAC table of each switch.\n"},
 	{"show ports", "show ports [NAME]",
 	 "  State, peer and counters of each port, or of those of a switch.\n"},
 	{"show policy", "show policy [NAME]",
 	 "  VLAN, address and limits of each port, or of those of a switch.\n"},
+	{"show sessions", "show sessions PORT",
+	 "  The flows that the port's stateful rules have let pass; how many there are, how many "
+	 "there\n"
+	 "  can be, and how many found no room.\n"},
 	{"show fdb", "show fdb [NAME]",
 	 "  The stations that are known, and where. NAME is a switch or a port.\n"},
 	{"show drops", "show drops [NAME]", "  Frames that were dropped, by port and reason.\n"},

@@ -9,6 +9,7 @@
 #include "switch/vswitch.h"
 
 static int run_edit(struct ctl_call *call);
+static int run_acl(struct ctl_call *call);
 static int run_save(struct ctl_call *call);
 static int run_show(struct ctl_call *call);
 
@@ -17,16 +18,19 @@ static const struct {
 	int (*run)(struct ctl_call *call);
 	unsigned max_words;
 } commands[] = {
-	{"switch", run_edit, WORDS_MAX}, {"port", run_edit, WORDS_MAX}, {"show", run_show, 3},
-	{"save", run_save, 1},           {"help", ctl_help, 3},         {"version", ctl_version, 1},
+	{"switch", run_edit, WORDS_MAX}, {"port", run_edit, WORDS_MAX}, {"acl", run_acl, WORDS_MAX},
+	{"show", run_show, 3},           {"save", run_save, 1},         {"help", ctl_help, 3},
+	{"version", ctl_version, 1},
 };
 
 static const struct {
 	const char *word;
 	int (*show)(struct ctl_call *call);
 } shows[] = {
-	{"switches", ctl_show_switches}, {"ports", ctl_show_ports},   {"fdb", ctl_show_fdb},
-	{"drops", ctl_show_drops},       {"policy", ctl_show_policy}, {"procs", ctl_show_procs},
+	{"switches", ctl_show_switches}, {"ports", ctl_show_ports},
+	{"fdb", ctl_show_fdb},           {"drops", ctl_show_drops},
+	{"policy", ctl_show_policy},     {"sessions", ctl_show_sessions},
+	{"procs", ctl_show_procs},
 };
 
 enum {
@@ -127,9 +131,35 @@ static int run_edit(struct ctl_call *call)
 		out_value(&call->out, "id", json_integer(p->id));
 		if (p->temporary)
 			memcpy(call->capture, edit.name, sizeof(call->capture));
+	} else if (edit.op == CONF_ACL_ADD) {
+		json_t *numbers = json_array();
+
+		for (uint32_t i = 0; i < edit.n_rules; i++)
+			json_array_append_new(numbers, json_integer(edit.rule + i));
+		out_value(&call->out, "numbers", numbers);
 	}
 	out_end(&call->out);
 	return 0;
+}
+
+static int run_acl(struct ctl_call *call)
+{
+	static const char *const verbs[] = {"add", "remove", "show"};
+	const char *verb = call->w->n > 1 ? call->w->text[1] : NULL;
+	const char *near;
+
+	if (verb == NULL)
+		return ctl_fail(call, 1, -EINVAL,
+				"something is missing at the end: add, remove or show");
+	if (strcmp(verb, "show") == 0)
+		return ctl_acl_show(call);
+	if (strcmp(verb, "add") == 0 || strcmp(verb, "remove") == 0)
+		return run_edit(call);
+	near = conf_value_nearest(verb, verbs, 3);
+	return ctl_fail(call, 1, -EINVAL,
+			"unknown verb '%.60s'%s%s%s; `acl` knows add, remove and show", verb,
+			near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+			near != NULL ? "'?" : "");
 }
 
 static int run_save(struct ctl_call *call)
@@ -164,16 +194,16 @@ static int run_show(struct ctl_call *call)
 	if (call->w->n < 2)
 		return ctl_fail(call, 1, -EINVAL,
 				"something is missing at the end: switches, "
-				"ports, policy, fdb, drops or procs");
+				"ports, policy, sessions, fdb, drops or procs");
 	for (unsigned i = 0; i < N_SHOWS; i++) {
 		words[i] = shows[i].word;
 		if (strcmp(call->w->text[1], shows[i].word) == 0)
 			return shows[i].show(call);
 	}
 	near = conf_value_nearest(call->w->text[1], words, N_SHOWS);
-	return ctl_fail(
-		call, 1, -EINVAL,
-		"unknown '%.60s'%s%s%s; `show` knows switches, ports, policy, fdb, drops, procs",
-		call->w->text[1], near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-		near != NULL ? "'?" : "");
+	return ctl_fail(call, 1, -EINVAL,
+			"unknown '%.60s'%s%s%s; `show` knows switches, ports, policy, sessions, "
+			"fdb, drops, procs",
+			call->w->text[1], near != NULL ? "; did you mean '" : "",
+			near != NULL ? near : "", near != NULL ? "'?" : "");
 }

@@ -13,6 +13,11 @@
 #include "switch/vswitch.h"
 
 static void policy_row(struct ctl_call *call, const struct vport *port);
+static bool any_port(const struct conf *c, bool (*has)(const struct conf_port *));
+static bool has_limit(const struct conf_port *p);
+static bool has_rules(const struct conf_port *p);
+static bool has_sessions(const struct conf_port *p);
+static bool has_full(const struct conf_port *p);
 static const char *on_off(bool is_on);
 static json_t *vlan_of(const struct conf_policy *policy);
 static json_t *addresses_of(const struct conf_policy *policy);
@@ -25,7 +30,9 @@ static json_t *macs_of(const struct policy *policy);
 
 int ctl_show_policy(struct ctl_call *call)
 {
-	static const struct out_column columns[] = {
+	const struct conf *c = change_conf(call->change);
+	// Columns of what no port has would only push the others apart.
+	const struct out_column columns[] = {
 		{"port", "PORT"},
 		{"switch", "SWITCH"},
 		{"vm", "VM"},
@@ -40,6 +47,10 @@ int ctl_show_policy(struct ctl_call *call)
 		{"router_guard", "ROUTER-GUARD"},
 		{"arp_guard", "ARP-GUARD"},
 		{"address", "ADDRESS"},
+		{"address_limit", any_port(c, has_limit) ? "ADDRESS-LIMIT" : NULL, .right = true},
+		{"acl_rules", any_port(c, has_rules) ? "ACL-RULES" : NULL, .right = true},
+		{"sessions", any_port(c, has_sessions) ? "SESSIONS" : NULL, .right = true},
+		{"sessions_full", any_port(c, has_full) ? "SESSIONS-FULL" : NULL},
 	};
 	struct vswitch *sw;
 	struct vport *port;
@@ -83,8 +94,45 @@ static void policy_row(struct ctl_call *call, const struct vport *port)
 	json_object_set_new(row, "router_guard", json_string(on_off(policy->router_guard)));
 	json_object_set_new(row, "arp_guard", json_string(on_off(policy->arp_guard)));
 	json_object_set_new(row, "address", addresses_of(policy));
+	json_object_set_new(row, "address_limit",
+			    policy->address_limit != 0 ? json_integer(policy->address_limit)
+						       : json_null());
+	json_object_set_new(row, "acl_rules", json_integer(p->n_acl_rules));
+	json_object_set_new(
+		row, "sessions",
+		json_integer(policy->sessions != 0 ? policy->sessions : ACL_SESSIONS_DEFAULT));
+	json_object_set_new(row, "sessions_full",
+			    json_string(policy->sessions_full_allow ? "allow" : "drop"));
 	json_object_set_new(row, "allowed_macs", macs_of(policy_of(port)));
 	out_row(&call->out, row);
+}
+
+static bool any_port(const struct conf *c, bool (*has)(const struct conf_port *))
+{
+	for (uint32_t i = 0; i < c->n_ports; i++)
+		if (has(&c->ports[i]))
+			return true;
+	return false;
+}
+
+static bool has_limit(const struct conf_port *p)
+{
+	return p->policy.address_limit != 0;
+}
+
+static bool has_rules(const struct conf_port *p)
+{
+	return p->n_acl_rules != 0;
+}
+
+static bool has_sessions(const struct conf_port *p)
+{
+	return p->policy.sessions != 0;
+}
+
+static bool has_full(const struct conf_port *p)
+{
+	return p->policy.sessions_full_allow;
 }
 
 static const char *on_off(bool is_on)

@@ -3,6 +3,8 @@
 #include "ports/droplog.h"
 #include "ports/vnbl.h"
 #include "ports/vnic.h"
+#include "ports/vport.h"
+#include "switch/acl.h"
 #include "switch/mirror.h"
 #include "switch/policy.h"
 #include "switch/vlan.h"
@@ -17,9 +19,17 @@ static_assert((int)VPORT_MAX <= (int)VNBL_DST_HANDED, "a slot leaves the bit fre
 // The frames of one burst that go to one destination.
 struct group {
 	unsigned n;
-	unsigned flags;        // enum vnbl_flags that some frame of its burst has
+	unsigned flags; // enum vnbl_flags that some frame of its burst has
+	uint32_t now_s;
 	struct mirror *mirror; // NULL: nothing of the switch is mirrored
 	struct vnbl *frames[VNBL_BURST_MAX];
+};
+
+// How one of them leaves by a port.
+struct leaving {
+	uint16_t tci;    // of its tag there
+	uint16_t before; // vlan_tci in the switch
+	bool is_tagged;
 };
 
 static unsigned prepare(const struct vswitch_map *map, const struct proc_rxq *rxq,
@@ -33,7 +43,11 @@ static void make_floods_safe(const struct vswitch_map *map, const struct proc_rx
 			     struct vnbl_burst *burst, struct vport_stats *st);
 static void deliver_group(struct vport *port, struct group *group, unsigned proc);
 static void leave_group(struct vport *port, struct group *group, unsigned proc);
-static bool leave(const struct vlan_rules *rules, struct vnbl *v, struct vport_stats *st);
+static void leave_vlans(const struct vlan_rules *rules, struct group *group, struct vport_stats *st,
+			struct leaving leaving[]);
+static void leave_acl(const struct acl *acl, struct group *group, struct vport_stats *st,
+		      unsigned proc, struct leaving leaving[]);
+static void keep_back(struct vnbl *v, unsigned reason, struct vport_stats *st);
 
 void egress_burst(const struct vswitch_map *map, const struct proc_rxq *rxq,
 		  struct vnbl_burst *burst, unsigned proc, uint32_t now_s)
@@ -50,6 +64,7 @@ void egress_burst(const struct vswitch_map *map, const struct proc_rxq *rxq,
 		policy_storm_burst(rxq->port, burst, st, now_s);
 	floods = prepare(map, rxq, burst, st, &group.flags);
 
+	group.now_s = now_s;
 	group.mirror = NULL;
 	if (mirrors != NULL) {
 		mirror_begin(&mirror, mirrors, rxq, burst);
@@ -176,7 +191,7 @@ static void make_floods_safe(const struct vswitch_map *map, const struct proc_rx
 
 static void deliver_group(struct vport *port, struct group *group, unsigned proc)
 {
-	if (group->mirror != NULL || group->flags & VNBL_HAS_TAG || policy_divides(port))
+	if (group->mirror != NULL || group->flags & VNBL_HAS_TAG || policy_leaves(port))
 		leave_group(port, group, proc);
 	else
 		vnic_tx(port->nic, 0, group->frames, group->n, &port->stats[proc], proc);
@@ -187,51 +202,83 @@ static void leave_group(struct vport *port, struct group *group, unsigned proc)
 {
 	const struct policy *policy = policy_of(port);
 	struct vport_stats *st = &port->stats[proc];
-	uint16_t tci[VNBL_BURST_MAX];
-	unsigned n = 0;
+	struct leaving leaving[VNBL_BURST_MAX];
 
-	for (unsigned i = 0; i < group->n; i++) {
-		struct vnbl *v = group->frames[i];
-
-		tci[n] = v->vlan_tci;
-		if (leave(&policy->vlan, v, st))
-			group->frames[n++] = v;
-	}
-	if (n == 0)
+	leave_vlans(&policy->vlan, group, st, leaving);
+	if (policy->acl != NULL && group->n > 0)
+		leave_acl(policy->acl, group, st, proc, leaving);
+	if (group->n == 0)
 		return;
+	for (unsigned i = 0; i < group->n; i++) {
+		if (!leaving[i].is_tagged)
+			continue;
+		group->frames[i]->vlan_tci = leaving[i].tci;
+		vnbl_vlan_insert(group->frames[i]);
+	}
 	if (group->mirror != NULL)
-		mirror_note(group->mirror, port, group->frames, n);
-	vnic_tx(port->nic, 0, group->frames, n, st, proc);
+		mirror_note(group->mirror, port, group->frames, group->n);
+	vnic_tx(port->nic, 0, group->frames, group->n, st, proc);
 	// The next port may want it otherwise.
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < group->n; i++) {
 		struct vnbl *v = group->frames[i];
 
 		if (v->flags & VNBL_FLOOD || group->mirror != NULL) {
 			vnbl_vlan_strip(v);
-			v->vlan_tci = tci[i];
+			v->vlan_tci = leaving[i].before;
 		}
 	}
 }
 
-// One frame; where it may not leave, it is a drop if it was for this port alone.
-static bool leave(const struct vlan_rules *rules, struct vnbl *v, struct vport_stats *st)
+// Where a frame may not leave, it is a drop if it was for this port alone.
+static void leave_vlans(const struct vlan_rules *rules, struct group *group, struct vport_stats *st,
+			struct leaving leaving[])
 {
-	uint16_t tci;
+	unsigned n = 0;
 
-	switch (vlan_leave(rules, v, &tci)) {
-	case VLAN_LEAVES_PLAIN:
-		return true;
-	case VLAN_LEAVES_TAGGED:
-		v->vlan_tci = tci;
-		vnbl_vlan_insert(v);
-		return true;
-	case VLAN_STAYS:
-		break;
+	for (unsigned i = 0; i < group->n; i++) {
+		struct vnbl *v = group->frames[i];
+		uint16_t tci = 0;
+		enum vlan_exit way = vlan_leave(rules, v, &tci);
+
+		if (way == VLAN_STAYS) {
+			if (!(v->flags & VNBL_FLOOD))
+				keep_back(v, vlan_stays_reason(rules), st);
+			continue;
+		}
+		leaving[n] = (struct leaving){
+			.tci = tci, .before = v->vlan_tci, .is_tagged = way == VLAN_LEAVES_TAGGED};
+		group->frames[n++] = v;
 	}
-	if (!(v->flags & VNBL_FLOOD)) {
-		vnbl_drop(v, (uint8_t)vlan_stays_reason(rules));
-		v->dst_slot = VNBL_DST_NONE;
-		droplog_drop(st, DROP_OUT, v->drop, v);
+	group->n = n;
+}
+
+// What the port's rules deny is a drop of the port's, whoever else gets the frame.
+static void leave_acl(const struct acl *acl, struct group *group, struct vport_stats *st,
+		      unsigned proc, struct leaving leaving[])
+{
+	uint8_t reasons[VNBL_BURST_MAX];
+	unsigned n = 0;
+
+	acl_decide_burst(acl, ACL_IN, group->frames, group->n, proc, group->now_s, reasons);
+	for (unsigned i = 0; i < group->n; i++) {
+		if (reasons[i] != DROP_COUNT) {
+			keep_back(group->frames[i], reasons[i], st);
+			continue;
+		}
+		leaving[n] = leaving[i];
+		group->frames[n++] = group->frames[i];
 	}
-	return false;
+	group->n = n;
+}
+
+// A drop of the port's. A flood goes on to the others.
+static void keep_back(struct vnbl *v, unsigned reason, struct vport_stats *st)
+{
+	if (v->flags & VNBL_FLOOD) {
+		vport_count_drop(st, DROP_OUT, reason, 1);
+		return;
+	}
+	vnbl_drop(v, (uint8_t)reason);
+	v->dst_slot = VNBL_DST_NONE;
+	droplog_drop(st, DROP_OUT, reason, v);
 }

@@ -5,6 +5,7 @@
 
 #include "ports/drops.h"
 #include "ports/headers.h"
+#include "switch/guard_learn.h"
 
 enum {
 	ETH_SRC = 6,
@@ -40,28 +41,43 @@ enum nd_type {
 	ND_REDIRECT
 };
 
+// What is decided about, and by what.
+struct judged {
+	const struct guard_rules *g;
+	struct guard_learn *learned;
+	const struct vnbl *v;
+	const struct parse *p;
+	uint32_t now_s;
+};
+
 static bool is_dhcp_server(const struct vnbl *v, const struct parse *p);
 static bool is_router(const struct parse *p);
-static bool tells_own(const struct guard_rules *g, const struct vnbl *v, const struct parse *p);
-static bool arp_is_own(const struct guard_rules *g, const struct vnbl *v, const struct parse *p);
-static bool nd_is_own(const struct guard_rules *g, const struct vnbl *v, const struct parse *p);
+static bool tells_own(const struct judged *j);
+static bool arp_is_own(const struct judged *j);
+static bool arp_links_are_own(const struct vnbl *v, const struct parse *p);
+static bool nd_is_own(const struct judged *j);
+static const uint8_t *nd_tells(const struct vnbl *v, const struct parse *p);
 static bool links_are_own(const struct vnbl *v, uint32_t at, uint32_t end);
+static bool may_ipv4(const struct judged *j, const uint8_t *address);
 static bool has_ipv4(const struct guard_rules *g, const uint8_t *address);
 static bool has_ipv6(const struct guard_rules *g, const struct vnbl *v, const uint8_t *address);
 static bool in_prefix(const uint8_t *address, const uint8_t *prefix, unsigned bits);
+static bool is_learned(const struct judged *j, const uint8_t *address);
 static uint32_t packet_end(const struct vnbl *v, const struct parse *p);
 
-static const uint8_t zero[16];
+static const uint8_t zero[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-unsigned guard_enter(const struct guard_rules *g, const struct vnbl *v, const struct parse *p)
+unsigned guard_enter(const struct guard_rules *g, struct guard_learn *learned, const struct vnbl *v,
+		     const struct parse *p, uint32_t now_s)
 {
+	const struct judged judged = {g, learned, v, p, now_s};
 	bool hidden = p->flags & PARSE_HIDDEN;
 
 	if (g->dhcp && (hidden || is_dhcp_server(v, p)))
 		return DROP_DhcpGuard;
 	if (g->router && (hidden || is_router(p)))
 		return DROP_RouterGuard;
-	if (g->arp && (hidden || !tells_own(g, v, p)))
+	if ((g->arp || g->limit != 0) && (hidden || !tells_own(&judged)))
 		return DROP_FailedSecurityPolicy;
 	return DROP_COUNT;
 }
@@ -90,23 +106,33 @@ static bool is_router(const struct parse *p)
 	return p->icmp_type == ICMP_REDIRECT || p->icmp_type == ICMP_ROUTER_ADVERTISEMENT;
 }
 
-static bool tells_own(const struct guard_rules *g, const struct vnbl *v, const struct parse *p)
+static bool tells_own(const struct judged *j)
 {
+	const struct parse *p = j->p;
+
 	if (p->type == TYPE_ARP || p->type == TYPE_RARP)
-		return arp_is_own(g, v, p);
+		return arp_is_own(j);
 	if (p->flags & PARSE_ICMP && p->flags & PARSE_IPV6 &&
 	    p->icmp_type >= ND_ROUTER_SOLICITATION && p->icmp_type <= ND_REDIRECT)
-		return nd_is_own(g, v, p);
+		return nd_is_own(j);
 	return true;
 }
 
-static bool arp_is_own(const struct guard_rules *g, const struct vnbl *v, const struct parse *p)
+// Addresses come last: of a message that is dropped none may be learned.
+static bool arp_is_own(const struct judged *j)
+{
+	const uint8_t *sender = j->v->hdr + j->p->l4 + ARP_SENDER_IP;
+
+	if (!(j->p->flags & PARSE_ARP) || (j->g->arp && !arp_links_are_own(j->v, j->p)))
+		return false;
+	return memcmp(sender, zero, 4) == 0 || may_ipv4(j, sender);
+}
+
+static bool arp_links_are_own(const struct vnbl *v, const struct parse *p)
 {
 	const uint8_t *arp = v->hdr + p->l4, *mac = v->hdr + ETH_SRC;
 
-	if (!(p->flags & PARSE_ARP) || memcmp(arp + ARP_SENDER_MAC, mac, MAC_SIZE) != 0)
-		return false;
-	if (memcmp(arp + ARP_SENDER_IP, zero, 4) != 0 && !has_ipv4(g, arp + ARP_SENDER_IP))
+	if (memcmp(arp + ARP_SENDER_MAC, mac, MAC_SIZE) != 0)
 		return false;
 	if (p->type == TYPE_ARP)
 		return true;
@@ -116,33 +142,40 @@ static bool arp_is_own(const struct guard_rules *g, const struct vnbl *v, const 
 	       memcmp(arp + ARP_TARGET_IP, zero, 4) == 0;
 }
 
-static bool nd_is_own(const struct guard_rules *g, const struct vnbl *v, const struct parse *p)
+static bool nd_is_own(const struct judged *j)
 {
 	static const uint8_t sizes[] = {8, 16, 24, 24, 40}; // of each nd_type, without options
-	const uint8_t *source = v->hdr + p->l3 + IPV6_SOURCE;
-	const uint8_t *target = v->hdr + p->l4 + ND_TARGET;
+	const struct parse *p = j->p;
 	uint32_t options = p->l4 + sizes[p->icmp_type - ND_ROUTER_SOLICITATION];
-	uint32_t end = packet_end(v, p);
-	bool looks_for_duplicate = memcmp(source, zero, sizeof(zero)) == 0;
+	uint32_t end = packet_end(j->v, p);
+	const uint8_t *address;
 
 	if (p->flags & PARSE_FRAGMENT || end > p->seen || options > end)
 		return false;
+	// A redirect's are of another station.
+	if (j->g->arp && p->icmp_type != ND_REDIRECT && !links_are_own(j->v, options, end))
+		return false;
+	address = nd_tells(j->v, p);
+	return address == NULL || has_ipv6(j->g, j->v, address) || is_learned(j, address);
+}
+
+// The address that it tells of; NULL: none.
+static const uint8_t *nd_tells(const struct vnbl *v, const struct parse *p)
+{
+	const uint8_t *source = v->hdr + p->l3 + IPV6_SOURCE;
+	const uint8_t *target = v->hdr + p->l4 + ND_TARGET;
+	bool looks_for_duplicate = memcmp(source, zero, sizeof(zero)) == 0;
+
 	switch (p->icmp_type) {
 	case ND_ADVERTISEMENT:
-		if (!has_ipv6(g, v, target))
-			return false;
-		break;
+		return target;
 	case ND_SOLICITATION:
-		if (!has_ipv6(g, v, looks_for_duplicate ? target : source))
-			return false;
-		break;
-	case ND_REDIRECT: // its options are of another station
-		return has_ipv6(g, v, source);
+		return looks_for_duplicate ? target : source;
+	case ND_REDIRECT:
+		return source;
 	default:
-		if (!looks_for_duplicate && !has_ipv6(g, v, source))
-			return false;
+		return looks_for_duplicate ? NULL : source;
 	}
-	return links_are_own(v, options, end);
 }
 
 // Whether the options are in order, and those with a link address have the frame's own.
@@ -165,10 +198,19 @@ static bool links_are_own(const struct vnbl *v, uint32_t at, uint32_t end)
 	return true;
 }
 
+static bool may_ipv4(const struct judged *j, const uint8_t *address)
+{
+	uint8_t bytes[16];
+
+	if (has_ipv4(j->g, address))
+		return true;
+	memcpy(bytes, mapped, sizeof(mapped));
+	memcpy(bytes + sizeof(mapped), address, 4);
+	return is_learned(j, bytes);
+}
+
 static bool has_ipv4(const struct guard_rules *g, const uint8_t *address)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
 	for (unsigned i = 0; i < g->n_addresses; i++) {
 		const struct guard_address *own = &g->addresses[i];
 
@@ -201,6 +243,13 @@ static bool in_prefix(const uint8_t *address, const uint8_t *prefix, unsigned bi
 	if (memcmp(address, prefix, bytes) != 0)
 		return false;
 	return bits % 8 == 0 || (address[bytes] ^ prefix[bytes]) >> (8 - bits % 8) == 0;
+}
+
+// Or is from now on.
+static bool is_learned(const struct judged *j, const uint8_t *address)
+{
+	return j->g->limit != 0 && j->learned != NULL &&
+	       guard_learn_admit(j->learned, j->g->limit, address, j->now_s);
 }
 
 // Of IP: bytes from the frame's first to the end of the packet, which the parser has checked.

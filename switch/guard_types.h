@@ -21,6 +21,8 @@ struct guard_rules {
 	uint8_t router; // 1: on
 	uint8_t arp;    // 1: on; 'addresses' are those that the port may announce
 	uint8_t n_addresses;
-	uint8_t pad[4];
+	uint8_t limit; // that many addresses more, GUARD_LEARN_MAX at most; 0: with arp none, else
+		       // any
+	uint8_t pad[3];
 	struct guard_address addresses[GUARD_ADDRESSES_MAX];
 };

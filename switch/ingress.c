@@ -17,7 +17,7 @@ static inline unsigned check(const struct vnbl *v, uint32_t frame_max);
 static inline uint64_t mac_at(const uint8_t *bytes);
 
 void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct vnbl_burst *burst,
-		   struct vport_stats *st)
+		   struct vport_stats *st, unsigned proc, uint32_t now_s)
 {
 	uint32_t frame_max = atomic_load_explicit(&sw->frame_max, memory_order_relaxed);
 	uint64_t bytes = 0;
@@ -46,7 +46,8 @@ void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct 
 	st->rx_frames += passed;
 	st->rx_bytes += bytes;
 	if (flags & VNBL_HAS_TAG || policy_has(rxq->port))
-		policy_enter_burst(policy_of(rxq->port), burst, st, flags & VNBL_HAS_TAG);
+		policy_enter_burst(policy_of(rxq->port), burst, st, flags & VNBL_HAS_TAG, proc,
+				   now_s);
 }
 
 unsigned ingress_check(const struct vnbl *v, uint32_t frame_max)

@@ -12,10 +12,11 @@
 
 /**
  * Checks all frames of a burst that came from rxq->port. Frames that may not enter are
- * marked dropped and counted in 'st'; the others are counted as received.
+ * marked dropped and counted in 'st'; the others are counted as received. 'proc' is the caller's
+ * number, 'now_s' its clock in seconds.
  */
 void ingress_burst(const struct vswitch *sw, const struct proc_rxq *rxq, struct vnbl_burst *burst,
-		   struct vport_stats *st);
+		   struct vport_stats *st, unsigned proc, uint32_t now_s);
 
 /**
  * The decision for one frame whose tag is out of band: a reason to drop it, or DROP_COUNT.

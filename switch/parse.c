@@ -25,6 +25,7 @@ enum {
 	IPV4_MORE = 0x2000,
 	IPV6_OFFSET_MASK = 0xfff8, // bytes
 	IPV6_FRAGMENT_SIZE = 8,
+	IPV6_FRAGMENT_ID = 4,
 
 	PROTOCOL_NONE = 59,
 	PROTOCOL_MOBILITY = 135,
@@ -34,6 +35,9 @@ enum {
 	TCP_SEEN = 14, // bytes up to its flags
 	DCCP_SIZE = 12,
 	ICMP_SEEN = 2,
+	ICMP_ID = 4,
+	ICMP_SIZE = 8,
+	QUOTED_SIZE = 8, // behind the IP header: what RFC 792 promises
 	FIRST_BYTES = 8, // no fragment may begin so near to the first one's headers
 	ND_FIRST = 133,  // router solicitation
 	ND_LAST = 137    // redirect
@@ -42,8 +46,14 @@ enum {
 struct reader {
 	struct vnbl *v;
 	struct parse *p;
-	uint32_t end; // bytes: of the packet, without padding
+	uint32_t end;   // bytes: of the packet, without padding
+	bool is_quoted; // and so it may end before its lengths say
 };
+
+// Bit i: type i of ICMP has an identifier, or quotes a packet.
+static const uint32_t icmp_ids = 1 << 0 | 1 << 8 | 1 << 13 | 1 << 14;
+static const uint32_t icmp_errors = 1 << 3 | 1 << 4 | 1 << 11 | 1 << 12;
+static const uint32_t icmpv6_errors = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4;
 
 // Each of these is false when what it reads is hidden.
 static bool read_frame(struct reader *r);
@@ -56,6 +66,8 @@ static bool read_chain(struct reader *r, unsigned at, uint8_t next);
 static bool read_later(struct reader *r, uint8_t protocol, unsigned offset);
 static bool read_l4(struct reader *r, unsigned at, uint8_t protocol);
 static bool read_icmp(struct reader *r, unsigned at);
+static void read_icmp_id(struct reader *r, unsigned at);
+static bool set_end(struct reader *r, unsigned end);
 static bool see(struct reader *r, uint32_t size);
 static unsigned ports_size(uint8_t protocol);
 
@@ -65,6 +77,20 @@ void parse_frame(struct vnbl *v, struct parse *ret)
 
 	*ret = (struct parse){.seen = v->safe_size < PARSE_MAX ? v->safe_size : PARSE_MAX};
 	if (!read_frame(&r))
+		ret->flags |= PARSE_HIDDEN;
+}
+
+void parse_quoted(struct vnbl *v, const struct parse *error, struct parse *ret)
+{
+	struct reader r = {.v = v, .p = ret, .is_quoted = true};
+	const uint8_t *ip = v->hdr + error->l3;
+	bool is_ipv6 = error->flags & PARSE_IPV6;
+
+	*ret = (struct parse){.seen = error->seen, .l3 = (uint16_t)(error->l4 + ICMP_SIZE)};
+	ret->type = is_ipv6 ? TYPE_IPV6 : TYPE_IPV4;
+	r.end = error->l3 +
+		(is_ipv6 ? IPV6_SIZE + get16(ip + IPV6_LENGTH) : get16(ip + IPV4_LENGTH));
+	if (!(is_ipv6 ? read_ipv6(&r) : read_ipv4(&r)))
 		ret->flags |= PARSE_HIDDEN;
 }
 
@@ -169,14 +195,13 @@ static bool read_ipv4(struct reader *r)
 		return false;
 	r->p->flags |= PARSE_IPV4;
 	size = (ip[0] & 0xfU) * 4;
-	if (size < IPV4_SIZE || get16(ip + IPV4_LENGTH) > r->end - l3)
-		return false;
-	r->end = l3 + get16(ip + IPV4_LENGTH);
-	if (!see(r, l3 + size))
+	if (size < IPV4_SIZE || !set_end(r, l3 + get16(ip + IPV4_LENGTH)) || !see(r, l3 + size))
 		return false;
 	fragment = get16(ip + IPV4_FRAGMENT);
-	if (fragment & (IPV4_OFFSET_MASK | IPV4_MORE))
+	if (fragment & (IPV4_OFFSET_MASK | IPV4_MORE)) {
 		r->p->flags |= PARSE_FRAGMENT;
+		r->p->frag_id = get16(ip + IPV4_ID);
+	}
 	if (fragment & IPV4_OFFSET_MASK)
 		return read_later(r, ip[IPV4_PROTOCOL], (fragment & IPV4_OFFSET_MASK) * 8);
 	return read_l4(r, l3 + size, ip[IPV4_PROTOCOL]);
@@ -190,9 +215,8 @@ static bool read_ipv6(struct reader *r)
 	if (!see(r, at) || ip[0] >> 4 != 6)
 		return false;
 	r->p->flags |= PARSE_IPV6;
-	if (get16(ip + IPV6_LENGTH) > r->end - at)
+	if (!set_end(r, at + get16(ip + IPV6_LENGTH))) // of a jumbogram nothing is left
 		return false;
-	r->end = at + get16(ip + IPV6_LENGTH); // of a jumbogram nothing is left
 	return read_chain(r, at, ip[IPV6_NEXT]);
 }
 
@@ -221,6 +245,7 @@ static bool read_chain(struct reader *r, unsigned at, uint8_t next)
 			if (!see(r, at + size))
 				return false;
 			r->p->flags |= PARSE_FRAGMENT;
+			r->p->frag_id = get32(ext + IPV6_FRAGMENT_ID);
 			offset = get16(ext + 2) & IPV6_OFFSET_MASK;
 			if (offset > 0)
 				return read_later(r, ext[0], offset);
@@ -247,6 +272,8 @@ static bool read_l4(struct reader *r, unsigned at, uint8_t protocol)
 	struct parse *p = r->p;
 	unsigned size = ports_size(protocol);
 
+	if (r->is_quoted && size != 0)
+		size = QUOTED_SIZE;
 	p->protocol = protocol;
 	if (protocol == (p->flags & PARSE_IPV4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6))
 		return read_icmp(r, at);
@@ -260,7 +287,7 @@ static bool read_l4(struct reader *r, unsigned at, uint8_t protocol)
 	p->flags |= PARSE_PORTS;
 	p->src_port = get16(l4);
 	p->dst_port = get16(l4 + 2);
-	if (protocol == PROTOCOL_TCP)
+	if (protocol == PROTOCOL_TCP && !r->is_quoted)
 		p->tcp_flags = l4[TCP_FLAGS];
 	return true;
 }
@@ -276,9 +303,36 @@ static bool read_icmp(struct reader *r, unsigned at)
 	p->l4 = (uint16_t)at;
 	p->icmp_type = icmp[0];
 	p->icmp_code = icmp[1];
+	read_icmp_id(r, at);
 	// The options of neighbour discovery, too; one so long that they stay unseen is not hidden.
 	if (p->flags & PARSE_IPV6 && p->icmp_type >= ND_FIRST && p->icmp_type <= ND_LAST)
 		see(r, r->end);
+	return true;
+}
+
+// Nothing is hidden where there is none: who asks for it finds that it is missing.
+static void read_icmp_id(struct reader *r, unsigned at)
+{
+	struct parse *p = r->p;
+	bool is_ipv6 = p->flags & PARSE_IPV6;
+	uint32_t bit = p->icmp_type < 32 ? 1U << p->icmp_type : 0;
+
+	if (is_ipv6 ? p->icmp_type == 128 || p->icmp_type == 129 : (icmp_ids & bit) != 0) {
+		if (!see(r, at + ICMP_SIZE))
+			return;
+		p->flags |= PARSE_ICMP_ID;
+		p->icmp_id = get16(r->v->hdr + at + ICMP_ID);
+	} else if (((is_ipv6 ? icmpv6_errors : icmp_errors) & bit) != 0) {
+		p->flags |= PARSE_ICMP_ERROR;
+	}
+}
+
+// The packet ends there by its own length; false: it would be longer than what it lies in.
+static bool set_end(struct reader *r, unsigned end)
+{
+	if (end > r->end)
+		return r->is_quoted;
+	r->end = end;
 	return true;
 }
 

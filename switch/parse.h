@@ -42,7 +42,9 @@ enum parse_flags {
 	PARSE_ICMP = 1 << 4,     // icmp_type, icmp_code are valid; of version 4 or 6
 	PARSE_FRAGMENT = 1 << 5, // of a packet, the first one, the only one (RFC 6946) or another
 	PARSE_LATER = 1 << 6,    // not the first one: no ports, no ICMP type
-	PARSE_HIDDEN = 1 << 7    // a policy that asks for more than it got has to drop the frame
+	PARSE_HIDDEN = 1 << 7,   // a policy that asks for more than it got has to drop the frame
+	PARSE_ICMP_ID = 1 << 8,  // icmp_id is valid: an echo or a time stamp, asked for or answered
+	PARSE_ICMP_ERROR = 1 << 9 // it quotes the packet that it is about: see parse_quoted()
 };
 
 struct parse {
@@ -56,7 +58,9 @@ struct parse {
 	uint8_t icmp_code;
 	uint16_t src_port; // host order
 	uint16_t dst_port;
-	uint16_t seen; // bytes that were looked at: at most so many at hdr are to be read
+	uint16_t icmp_id; // host order
+	uint16_t seen;    // bytes that were looked at: at most so many at hdr are to be read
+	uint32_t frag_id; // with PARSE_FRAGMENT: which packet it is a part of; host order
 };
 
 /**
@@ -64,3 +68,10 @@ struct parse {
  * was seen.
  */
 void parse_frame(struct vnbl *v, struct parse *ret);
+
+/**
+ * Reads the packet that an ICMP error quotes, as far as errors have to quote it: up to its ports or
+ * its icmp_id, no flags of TCP. 'error' is what parse_frame() said of the frame, PARSE_ICMP_ERROR
+ * among it. In 'ret', PARSE_HIDDEN says that there is less.
+ */
+void parse_quoted(struct vnbl *v, const struct parse *error, struct parse *ret);

@@ -4,6 +4,7 @@
 
 #include "ports/droplog.h"
 #include "ports/vnbl.h"
+#include "switch/acl.h"
 #include "switch/guard.h"
 #include "switch/parse.h"
 #include "switch/storm.h"
@@ -21,18 +22,22 @@ static void vlan_burst(const struct policy *policy, struct vnbl_burst *burst,
 static void mac_burst(const struct policy *policy, struct vnbl_burst *burst,
 		      struct vport_stats *st);
 static bool mac_allowed(const struct policy *policy, const struct vnbl *v);
+static void acl_burst(const struct acl *acl, struct vnbl_burst *burst, struct vport_stats *st,
+		      unsigned proc, uint32_t now_s);
 static void parse_burst(const struct policy *policy, struct vnbl_burst *burst,
-			struct vport_stats *st);
+			struct vport_stats *st, uint32_t now_s);
 
 void policy_enter_burst(const struct policy *policy, struct vnbl_burst *burst,
-			struct vport_stats *st, bool is_tagged)
+			struct vport_stats *st, bool is_tagged, unsigned proc, uint32_t now_s)
 {
 	if (is_tagged || policy->divides)
 		vlan_burst(policy, burst, st);
 	if (policy->checks_mac)
 		mac_burst(policy, burst, st);
+	if (policy->acl != NULL)
+		acl_burst(policy->acl, burst, st, proc, now_s);
 	if (policy->parses)
-		parse_burst(policy, burst, st);
+		parse_burst(policy, burst, st, now_s);
 }
 
 void policy_storm_burst(struct vport *port, struct vnbl_burst *burst, struct vport_stats *st,
@@ -99,8 +104,26 @@ static void mac_burst(const struct policy *policy, struct vnbl_burst *burst, str
 	}
 }
 
+static void acl_burst(const struct acl *acl, struct vnbl_burst *burst, struct vport_stats *st,
+		      unsigned proc, uint32_t now_s)
+{
+	struct vnbl *frames[VNBL_BURST_MAX];
+	uint8_t reasons[VNBL_BURST_MAX];
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < burst->n; i++)
+		if (!(burst->frames[i].flags & VNBL_DROPPED))
+			frames[n++] = &burst->frames[i];
+	if (n == 0)
+		return;
+	acl_decide_burst(acl, ACL_OUT, frames, n, proc, now_s, reasons);
+	for (unsigned i = 0; i < n; i++)
+		if (reasons[i] != DROP_COUNT)
+			policy_drop_in(frames[i], reasons[i], st);
+}
+
 static void parse_burst(const struct policy *policy, struct vnbl_burst *burst,
-			struct vport_stats *st)
+			struct vport_stats *st, uint32_t now_s)
 {
 	for (uint32_t i = 0; i < burst->n; i++) {
 		struct vnbl *v = &burst->frames[i];
@@ -110,7 +133,7 @@ static void parse_burst(const struct policy *policy, struct vnbl_burst *burst,
 		if (v->flags & VNBL_DROPPED)
 			continue;
 		parse_frame(v, &p);
-		reason = guard_enter(&policy->guard, v, &p);
+		reason = guard_enter(&policy->guard, policy->learned, v, &p, now_s);
 		if (reason != DROP_COUNT)
 			policy_drop_in(v, reason, st);
 	}

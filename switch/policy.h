@@ -32,20 +32,21 @@ static inline bool policy_has(const struct vport *port)
 	return atomic_load_explicit(&port->policy, memory_order_relaxed) != NULL;
 }
 
-// Whether frames without a tag can be in a VLAN at this port, or cannot leave by it.
-static inline bool policy_divides(const struct vport *port)
+// Whether anything is to be decided for frames without a tag that leave by this port.
+static inline bool policy_leaves(const struct vport *port)
 {
 	const struct policy *policy = atomic_load_explicit(&port->policy, memory_order_acquire);
 
-	return policy != NULL && policy->divides;
+	return policy != NULL && policy->leaves;
 }
 
 /**
  * The way in, before the lookup: frames that may not enter are dropped and counted in 'st', the
- * others are in their VLAN. 'is_tagged': some have a tag, out of band.
+ * others are in their VLAN. 'is_tagged': some have a tag, out of band. 'proc' is the caller's
+ * number, 'now_s' its clock.
  */
 void policy_enter_burst(const struct policy *policy, struct vnbl_burst *burst,
-			struct vport_stats *st, bool is_tagged);
+			struct vport_stats *st, bool is_tagged, unsigned proc, uint32_t now_s);
 
 /**
  * After the lookup: drops what is over the port's storm limit. 'now_s' is the proc's clock.

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switch/acl_make.h"
 #include "switch/conf.h"
+#include "switch/guard_learn.h"
 #include "switch/vlan.h"
 
 static bool is_needed(const struct conf_port *p);
@@ -13,18 +15,24 @@ static void make_vlan(const struct conf_port *p, struct vlan_rules *rules);
 static void make_macs(const struct conf *all, const struct conf_port *p, struct policy *policy);
 static bool has_guard(const struct conf_policy *policy);
 static void make_guard(const struct conf_policy *policy, struct guard_rules *guard);
+static int make_learned(const struct conf_port *p, const struct policy *before,
+			struct policy *policy, struct errtext *e);
+static int make_acl(const struct conf_port *p, const struct policy *before, struct policy *policy,
+		    struct errtext *e);
 static void add_mac(struct policy *policy, const uint8_t mac[6]);
 
-int policy_make(const struct conf *all, const struct conf_port *p, struct policy **ret)
+int policy_make(const struct conf *all, const struct conf_port *p, const struct policy *before,
+		struct policy **ret, struct errtext *e)
 {
 	struct policy *policy;
+	int rc;
 
 	*ret = NULL;
 	if (!is_needed(p))
 		return 0;
 	policy = calloc(1, sizeof(*policy));
 	if (policy == NULL)
-		return -ENOMEM;
+		return errtext_set(e, -ENOMEM, "out of memory");
 	make_vlan(p, &policy->vlan);
 	policy->divides = policy->vlan.own != 0 || !vlan_set_has(&policy->vlan.set, 0);
 	policy->storm_fps = p->policy.storm_fps;
@@ -34,8 +42,36 @@ int policy_make(const struct conf *all, const struct conf_port *p, struct policy
 		make_macs(all, p, policy);
 	make_guard(&p->policy, &policy->guard);
 	policy->parses = has_guard(&p->policy);
+	rc = make_learned(p, before, policy, e);
+	if (rc == 0)
+		rc = make_acl(p, before, policy, e);
+	if (rc < 0) {
+		policy_free(policy, before);
+		return rc;
+	}
+	policy->leaves = policy->divides || policy->acl != NULL;
 	*ret = policy;
 	return 0;
+}
+
+void policy_commit(struct policy *policy, struct policy *before, uint32_t now_s)
+{
+	struct acl *acl = policy != NULL ? policy->acl : NULL;
+	struct acl *acl_before = before != NULL ? before->acl : NULL;
+
+	if (acl != acl_before)
+		acl_commit(acl, acl_before, now_s);
+}
+
+void policy_free(struct policy *policy, const struct policy *other)
+{
+	if (policy == NULL)
+		return;
+	if (other == NULL || policy->acl != other->acl)
+		acl_destroy(policy->acl);
+	if (other == NULL || policy->learned != other->learned)
+		guard_learn_destroy(policy->learned);
+	free(policy);
 }
 
 bool policy_same(const struct policy *a, const struct policy *b)
@@ -84,7 +120,8 @@ static bool is_needed(const struct conf_port *p)
 {
 	return p->policy.mirror == VPORT_MONITOR_SOURCE || only_copies(p) ||
 	       p->policy.vlan.is_set || p->policy.ieee_priority || p->policy.storm_fps != 0 ||
-	       (p->mac_set && !p->policy.mac_spoofing) || has_guard(&p->policy);
+	       (p->mac_set && !p->policy.mac_spoofing) || has_guard(&p->policy) ||
+	       p->n_acl_rules != 0;
 }
 
 // A capture that gets copies shows them and nothing else: it carries no VLAN, not even 0.
@@ -148,6 +185,8 @@ static void make_macs(const struct conf *all, const struct conf_port *p, struct 
 	}
 }
 
+static int make_acl(const struct conf_port *p, const struct policy *before, struct policy *policy,
+		    struct errtext *e);
 static void add_mac(struct policy *policy, const uint8_t mac[6])
 {
 	if (policy->n_macs < POLICY_MACS_MAX)
@@ -156,7 +195,8 @@ static void add_mac(struct policy *policy, const uint8_t mac[6])
 
 static bool has_guard(const struct conf_policy *policy)
 {
-	return policy->dhcp_guard || policy->router_guard || policy->arp_guard;
+	return policy->dhcp_guard || policy->router_guard || policy->arp_guard ||
+	       policy->address_limit != 0;
 }
 
 static void make_guard(const struct conf_policy *policy, struct guard_rules *guard)
@@ -164,6 +204,35 @@ static void make_guard(const struct conf_policy *policy, struct guard_rules *gua
 	guard->dhcp = policy->dhcp_guard;
 	guard->router = policy->router_guard;
 	guard->arp = policy->arp_guard;
+	guard->limit = policy->address_limit;
 	guard->n_addresses = policy->n_addresses;
 	memcpy(guard->addresses, policy->addresses, sizeof(guard->addresses));
+}
+
+static int make_learned(const struct conf_port *p, const struct policy *before,
+			struct policy *policy, struct errtext *e)
+{
+	if (p->policy.address_limit == 0)
+		return 0;
+	policy->learned =
+		before != NULL && before->learned != NULL ? before->learned : guard_learn_create();
+	return policy->learned != NULL ? 0 : errtext_set(e, -ENOMEM, "out of memory");
+}
+
+static int make_acl(const struct conf_port *p, const struct policy *before, struct policy *policy,
+		    struct errtext *e)
+{
+	const struct acl_limits limits = {
+		.sessions = p->policy.sessions != 0 ? p->policy.sessions : ACL_SESSIONS_DEFAULT,
+		.full_allows = p->policy.sessions_full_allow,
+		.by_vlan = policy->vlan.takes_tags,
+	};
+	struct acl *acl = before != NULL ? before->acl : NULL;
+
+	if (p->n_acl_rules == 0)
+		return 0;
+	if (!acl_same(acl, p->acl_rules, p->n_acl_rules, &limits))
+		return acl_make(p->acl_rules, p->n_acl_rules, &limits, acl, &policy->acl, e);
+	policy->acl = acl;
+	return 0;
 }

@@ -1,20 +1,33 @@
 /*
  * Policy out of configuration: what the settings of a port come to for a proc.
  *
- * Threads: pure.
+ * Threads: main thread.
  */
 #pragma once
 
 #include <stdbool.h>
 
+#include "ports/errtext.h"
 #include "switch/conf_types.h"
 #include "switch/policy_types.h"
 
 /**
  * The policy that port 'p' has by its settings and those of the other ports in 'all'. Gives NULL
- * when it needs none. The caller frees it. -ENOMEM.
+ * when it needs none. 'before' is the policy that it has, or NULL: what hangs on that one and is to
+ * be the same again goes on in the new one. The caller frees it by policy_free(). -ENOMEM.
  */
-int policy_make(const struct conf *all, const struct conf_port *p, struct policy **ret);
+int policy_make(const struct conf *all, const struct conf_port *p, const struct policy *before,
+		struct policy **ret, struct errtext *e);
+
+/**
+ * To be called when 'policy' has taken the place of 'before' (either may be NULL) and no proc has
+ * 'before' any more: counts and sessions go over. 'before' is then to be freed. 'now_s' is the
+ * procs' clock.
+ */
+void policy_commit(struct policy *policy, struct policy *before, uint32_t now_s);
+
+// Frees a policy, but for what 'other' has, too. Both may be NULL.
+void policy_free(struct policy *policy, const struct policy *other);
 
 // Both may be NULL.
 bool policy_same(const struct policy *a, const struct policy *b);

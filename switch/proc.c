@@ -370,7 +370,7 @@ static unsigned proc_burst(struct proc *p, const struct proc_rxq *rxq)
 	rxq->nic->rxq[rxq->queue].bursts++;
 	fdb = atomic_load_explicit(&rxq->vswitch->fdb, memory_order_acquire);
 	crumb(p, PROC_STAGE_INGRESS);
-	ingress_burst(rxq->vswitch, rxq, burst, st);
+	ingress_burst(rxq->vswitch, rxq, burst, st, p->number, p->now_s);
 	crumb(p, PROC_STAGE_LEARN);
 	fdb_learn_burst(fdb, burst->frames, burst->n, rxq->slot, p->now_s);
 	crumb(p, PROC_STAGE_LOOKUP);

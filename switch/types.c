@@ -14,9 +14,12 @@
 #include "ports/vnic_types.h"
 #include "ports/vport_types.h"
 #include "ports/vring_types.h"
+#include "switch/acl_types.h"
 #include "switch/btf_types.h"
 #include "switch/conf_types.h"
+#include "switch/conntrack_types.h"
 #include "switch/fdb_types.h"
+#include "switch/guard_learn_types.h"
 #include "switch/policy_types.h"
 #include "switch/proc_types.h"
 #include "switch/root_types.h"
@@ -60,15 +63,29 @@ union vsw_types {
 	struct vport_stats *vport_stats;
 
 	// switch
+	struct acl *acl;
+	struct acl_address *acl_address;
+	struct acl_count *acl_count;
+	struct acl_mac *acl_mac;
+	struct acl_ports *acl_ports;
+	struct acl_rule *acl_rule;
+	struct acl_side *acl_side;
+	struct acl_tables *acl_tables;
 	struct conf *conf;
 	struct conf_port *conf_port;
 	struct conf_switch *conf_switch;
+	struct conntrack *conntrack;
+	struct conntrack_bucket *conntrack_bucket;
+	struct conntrack_entry *conntrack_entry;
+	struct conntrack_key *conntrack_key;
 	struct fdb *fdb;
 	struct fdb_bucket *fdb_bucket;
 	struct fdb_entry *fdb_entry;
 	struct fdb_owners *fdb_owners;
 	struct fdb_port *fdb_port;
 	struct guard_address *guard_address;
+	struct guard_learn *guard_learn;
+	struct guard_learned *guard_learned;
 	struct guard_rules *guard_rules;
 	struct miniport *miniport;
 	struct mopen *mopen;
@@ -88,9 +105,15 @@ union vsw_types {
 	struct vsw_btf_probe *vsw_btf_probe;
 
 	// Fields of these are plain integers, which a debugger shows by name all the same.
+	enum acl_action *acl_action;
+	enum acl_direction *acl_direction;
+	enum acl_family *acl_family;
+	enum acl_kind *acl_kind;
 	enum conf_switch_type *conf_switch_type;
+	enum conntrack_state *conntrack_state;
 	enum drop_direction *drop_direction;
 	enum drop_reason *drop_reason;
+	enum guard_learn_phase *guard_learn_phase;
 	enum object_type *object_type;
 	enum proc_stage *proc_stage;
 	enum vhost_phase *vhost_phase;

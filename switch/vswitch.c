@@ -11,6 +11,7 @@
 #include "switch/proc.h"
 #include "switch/root.h"
 #include "switch/vswitch_map.h"
+#include "switch/vswitch_policy.h"
 
 enum {
 	EDGE_REFS = 3, // registry, protocol edge, miniport edge
@@ -135,6 +136,7 @@ void vswitch_tick(uint32_t now_s)
 
 		fdb_age(fdb, now_s, n < fdb->n_buckets ? (uint32_t)n : fdb->n_buckets);
 		for (uint32_t p = 0; p < sw->n_ports; p++) {
+			vswitch_policy_tick(sw->ports[p], now_s);
 			if (sw->ports[p]->nic != NULL)
 				vnic_tick(sw->ports[p]->nic);
 		}

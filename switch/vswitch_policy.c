@@ -6,10 +6,13 @@
 
 #include "ports/object.h"
 #include "switch/conf.h"
+#include "switch/conntrack.h"
 #include "switch/fdb.h"
 #include "switch/policy.h"
 #include "switch/policy_make.h"
 #include "switch/proc.h"
+
+enum { SWEEP_TICKS = 4 }; // in so many a port's sessions are passed over once
 
 // What is to become of a port.
 struct next {
@@ -17,6 +20,7 @@ struct next {
 	struct policy *policy;
 	struct vport_pin pin;
 	bool is_pinned; // the table has it already
+	bool is_put;    // 'policy' is the one that was replaced
 	uint8_t monitor_mode;
 	uint8_t session;
 };
@@ -29,12 +33,14 @@ struct plan {
 	struct next ports[];
 };
 
-static int plan_make(struct vswitch *sw, const struct conf *conf, struct plan **ret);
+static int plan_make(struct vswitch *sw, const struct conf *conf, struct plan **ret,
+		     struct errtext *e);
 static int plan_mirrors(struct plan *plan);
 static const struct conf_port *find_from(const struct conf *conf, const char *name,
 					 uint32_t *x_cursor);
 static int plan_pin(struct plan *plan, struct errtext *e);
 static bool plan_put(struct plan *plan);
+static void plan_commit(struct plan *plan);
 static void plan_free(struct plan *plan);
 static void plan_unpin(struct plan *plan);
 static void put_monitor(const struct next *next);
@@ -52,14 +58,14 @@ int vswitch_policy_init(struct vport *port, const struct conf_port *conf, struct
 	struct fdb *fdb = atomic_load(&port->vswitch->fdb);
 	struct policy *policy;
 	struct vport_pin pin;
-	int rc = policy_make(&alone, conf, &policy);
+	int rc = policy_make(&alone, conf, NULL, &policy, e);
 
 	if (rc < 0)
-		return errtext_set(e, rc, "out of memory");
+		return rc;
 	pin = pin_of(conf, policy, atomic_load(&fdb->fids));
 	rc = pin_put(port, &pin, e);
 	if (rc < 0) {
-		free(policy);
+		policy_free(policy, NULL);
 		return rc;
 	}
 	port->pin = pin;
@@ -78,22 +84,35 @@ void vswitch_policy_fini(struct vport *port)
 		if (mirrors->to[i].slot == port->slot)
 			atomic_store(&mirrors->to[i].session, 0);
 	fdb_disown(fdb, port->slot);
-	free(atomic_exchange(&port->policy, NULL));
+	policy_free(atomic_exchange(&port->policy, NULL), NULL);
 }
 
 int vswitch_policy_update(struct vswitch *sw, const struct conf *conf, struct errtext *e)
 {
-	struct plan *plan;
-	int rc = plan_make(sw, conf, &plan);
+	struct plan *plan = NULL;
+	int rc = plan_make(sw, conf, &plan, e);
 
 	if (rc < 0)
-		return errtext_set(e, rc, "out of memory");
+		return rc;
 	rc = plan_pin(plan, e);
-	if (rc == 0 && plan_put(plan))
+	if (rc == 0 && plan_put(plan)) {
 		proc_synchronize();
-	// What was replaced hangs in the plan now, and no proc has it any more.
+		// What was replaced hangs in the plan now, and no proc has it any more.
+		plan_commit(plan);
+	}
 	plan_free(plan);
 	return rc;
+}
+
+void vswitch_policy_tick(struct vport *port, uint32_t now_s)
+{
+	const struct policy *policy = atomic_load(&port->policy);
+	struct acl *acl = policy != NULL ? policy->acl : NULL;
+	struct conntrack *ct = acl != NULL ? acl->sessions : NULL;
+
+	if (ct != NULL)
+		conntrack_sweep(ct, now_s, (ct->n_buckets + SWEEP_TICKS - 1) / SWEEP_TICKS,
+				&acl->swept);
 }
 
 void vswitch_policy_pin(struct vport *port)
@@ -101,28 +120,34 @@ void vswitch_policy_pin(struct vport *port)
 	pin_put(port, &port->pin, NULL);
 }
 
-static int plan_make(struct vswitch *sw, const struct conf *conf, struct plan **ret)
+static int plan_make(struct vswitch *sw, const struct conf *conf, struct plan **ret,
+		     struct errtext *e)
 {
 	struct plan *plan = calloc(1, sizeof(*plan) + sw->n_ports * sizeof(plan->ports[0]));
 	uint32_t cursor = 0;
 	int rc;
 
 	if (plan == NULL)
-		return -ENOMEM;
+		return errtext_set(e, -ENOMEM, "out of memory");
 	plan->sw = sw;
 	rc = policy_make_fids(conf, sw->obj.name, &plan->fids);
+	if (rc < 0)
+		errtext_set(e, rc, "out of memory");
 	for (; rc == 0 && plan->n < sw->n_ports; plan->n++) {
 		struct next *next = &plan->ports[plan->n];
 		const struct conf_port *p = find_from(conf, sw->ports[plan->n]->obj.name, &cursor);
 
 		next->port = sw->ports[plan->n];
-		rc = policy_make(conf, p, &next->policy);
+		rc = policy_make(conf, p, atomic_load(&next->port->policy), &next->policy, e);
 		next->pin = pin_of(p, next->policy, plan->fids);
 		next->monitor_mode = p->policy.mirror;
 		next->session = p->policy.session;
 	}
-	if (rc == 0)
+	if (rc == 0) {
 		rc = plan_mirrors(plan);
+		if (rc < 0)
+			errtext_set(e, rc, "out of memory");
+	}
 	if (rc < 0) {
 		plan_free(plan);
 		return rc;
@@ -254,6 +279,7 @@ static void put_policy(struct next *next)
 	old = atomic_exchange_explicit(&port->policy, next->policy, memory_order_acq_rel);
 	object_change_end(&port->obj);
 	next->policy = old;
+	next->is_put = true;
 	moves = memcmp(before, &policy_of(port)->vlan, sizeof(*before)) != 0;
 	if (!moves)
 		return;
@@ -261,10 +287,20 @@ static void put_policy(struct next *next)
 	vswitch_policy_pin(port);
 }
 
+static void plan_commit(struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n; i++) {
+		struct next *next = &plan->ports[i];
+
+		if (next->is_put)
+			policy_commit(atomic_load(&next->port->policy), next->policy, proc_now_s());
+	}
+}
+
 static void plan_free(struct plan *plan)
 {
 	for (uint32_t i = 0; i < plan->n; i++)
-		free(plan->ports[i].policy);
+		policy_free(plan->ports[i].policy, atomic_load(&plan->ports[i].port->policy));
 	free(plan->mirrors);
 	free(plan->fids);
 	free(plan);

@@ -24,5 +24,8 @@ void vswitch_policy_fini(struct vport *port);
  */
 int vswitch_policy_update(struct vswitch *sw, const struct conf *conf, struct errtext *e);
 
+// Once a second: forgets sessions that have ended.
+void vswitch_policy_tick(struct vport *port, uint32_t now_s);
+
 // The port's own address stands in the table again, after its stations were flushed.
 void vswitch_policy_pin(struct vport *port);

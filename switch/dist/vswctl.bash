@@ -15,7 +15,7 @@ _vswctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local i words=() _vswctl_options=()
 	local policy="vlan mac-spoofing teaming vm ieee-priority storm-limit mirror
-		dhcp-guard router-guard arp-guard address"
+		dhcp-guard router-guard arp-guard address address-limit sessions sessions-full"
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-r | -f)
@@ -39,6 +39,26 @@ _vswctl() {
 		_vswctl_complete "default untagged access trunk isolated community promiscuous"
 		return
 		;;
+	sessions-full)
+		_vswctl_complete "drop allow"
+		return
+		;;
+	direction)
+		_vswctl_complete "in out both"
+		return
+		;;
+	action)
+		_vswctl_complete "allow deny meter"
+		return
+		;;
+	protocol)
+		_vswctl_complete "tcp udp icmp icmpv6 any"
+		return
+		;;
+	stateful)
+		_vswctl_complete "on off"
+		return
+		;;
 	mirror)
 		_vswctl_complete "none source destination"
 		return
@@ -55,15 +75,20 @@ _vswctl() {
 		;;
 	esac
 	case "${#words[@]} ${words[0]:-} ${words[1]:-}" in
-	"0 "*) _vswctl_complete "-r -j -f switch port show save help version" ;;
+	"0 "*) _vswctl_complete "-r -j -f switch port acl show save help version" ;;
 	"1 switch "*) _vswctl_complete "add set remove" ;;
 	"1 port "*) _vswctl_complete "add set remove check" ;;
-	"1 show "*) _vswctl_complete "switches ports policy fdb drops procs" ;;
+	"1 acl "*) _vswctl_complete "add remove show" ;;
+	"1 show "*) _vswctl_complete "switches ports policy sessions fdb drops procs" ;;
 	"2 switch add"* | "2 port add"*) ;;
 	"2 switch "*) _vswctl_complete "$(_vswctl_names switches)" ;;
-	"2 port "*) _vswctl_complete "$(_vswctl_names ports)" ;;
+	"2 port "* | "2 acl "* | "2 show sessions") _vswctl_complete "$(_vswctl_names ports)" ;;
 	"2 show "*) _vswctl_complete "$(_vswctl_names switches) $(_vswctl_names ports)" ;;
 	"3 switch add") _vswctl_complete "external internal private" ;;
+	"3 acl add") _vswctl_complete "basic extended" ;;
+	"3 acl remove") _vswctl_complete "all" ;;
+	*" acl add") _vswctl_complete "direction action local remote weight local-address remote-address
+		protocol local-port remote-port stateful idle-timeout number" ;;
 	*" switch add") _vswctl_complete "nic id device-id allow-management-os tap on off" ;;
 	*" switch set") _vswctl_complete "ageing stations mtu friendly-name" ;;
 	*" port add") _vswctl_complete "switch vhost tap nic pcap client server rx tx queues mac id $policy" ;;

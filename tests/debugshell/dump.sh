@@ -18,7 +18,8 @@ everything() {
 		"vnic ext:internal" "vnic ext:external" "vnic vm3" "proc 0" "fdb ext" "drops ext" \
 		where "where 0" ring "ring vm3" vnbl "vnbl 0" vmq qosline extension \
 		"dt -r vswitch ext" "dt -r vport vm3" "dt -r1 vhost vm3" "dt proc 0" \
-		"dt -r vsw_root $root" "dt *"; do
+		"dt -r vsw_root $root" "dt -r acl $acl" "dt conntrack $sessions" \
+		"dt conntrack_entry $last" "dt *"; do
 		echo "> $command"
 		# shellcheck disable=SC2086
 		"$VSWSH" "$@" $command || echo "result $?"
@@ -39,10 +40,17 @@ same_as_stopped() {
 }
 
 root=$("$VSWSH" -p "$fake" lmi | sed -n 's/.*!dt vsw_root //p')
+# A session that vport does not show, for it is not among the first: its table is there as a whole.
+json -p "$fake" vport vm3
+acl=$(jq -r .objects[0].access_control.acl "$dir/json")
+sessions=$(jq -r .objects[0].access_control.table "$dir/json")
+json -p "$fake" dt conntrack "$sessions"
+last=$(printf '%016x' $((0x$(jq -r '.fields[] | select(.name == "entries").value' "$dir/json") + (29 * 8 + 5) * 64)))
 halt "$fake"
 everything -p "$fake" >"$dir/with_guest"
 grep -q 'guest at 300, seen 299' "$dir/with_guest" || fail "no index of the guest is shown"
 without_guest <"$dir/with_guest" >"$dir/stopped"
+grep -q 'remote_port *: 0x50$' <("$VSWSH" -p "$fake" dt -r conntrack_entry "$last") || fail "no session is at $last"
 
 # What it says, and what it makes.
 mkdir "$dir/there"
@@ -147,7 +155,7 @@ halt "$fake"
 damage() {
 	local command
 	for command in vswitch "vswitch ext" "vswitch int" vport vnic proc "proc 0" fdb "fdb ext" drops \
-		miniport mopen; do
+		miniport mopen "vport acl"{0..8}; do
 		# shellcheck disable=SC2086
 		"$VSWSH" "$@" $command 2>&1 || echo "result $?"
 	done

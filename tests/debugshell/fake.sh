@@ -52,6 +52,13 @@ while read -r address; do
 done <"$dir/addresses"
 
 # In JSON there are values for programs.
+json -p "$fake" vport vm3
+is '.objects[0].access_control | [.rules, .sessions.count, .sessions.max, .refused] | join(" ")' "5 29 128 3"
+is '.objects[0].rules[0] | [.rule, .kind, .direction, .action, .remote, .frames, .bytes] | join(" ")' \
+	"1 basic in deny 192.0.2.0/24 7 420"
+is '.objects[0].rules[3] | [.weight, .protocol, .local, .remote_ports, .idle_s] | join(" ")' "100 tcp 10.0.0.1 80-90 255"
+is '.objects[0].sessions | [length, .[1].vlan, .[1].remote, .[1].state] | join(" ")' "20 7 fe80::2 SYN received"
+is '[.objects[0].learned_addresses[].address] | join(" ")' "10.0.0.99 2001:db8::63"
 json -p "$fake" vnic vm3
 is '.objects[0].state | [.kind.name, .state.number, .mtu, .since_unix_s] | join(" ")' "vhost 3 1500 1401968757"
 is '.objects[0].vhost | [.peer.process, .connections.taken, .negotiated_names[0]] | join(" ")' "4711 2 VERSION_1"
@@ -81,7 +88,7 @@ done
 damage() {
 	local command
 	for command in vswitch "vswitch ext" "vswitch int" "vswitch priv" vport vnic proc "proc 0" fdb \
-		"fdb ext" drops miniport mopen; do
+		"fdb ext" drops miniport mopen "vport acl"{0..8}; do
 		echo "> $command"
 		# shellcheck disable=SC2086
 		"$VSWSH" "$@" $command 2>&1 || echo "result $?"

@@ -9,6 +9,9 @@
 #include "ports/vhost_types.h"
 #include "ports/vnic_types.h"
 #include "ports/vport_types.h"
+#include "switch/acl_types.h"
+#include "switch/conntrack_types.h"
+#include "switch/guard_learn_types.h"
 #include "switch/policy_types.h"
 
 static void *make(size_t size, enum object_type type, const char *name, const char *friendly)
@@ -89,7 +92,128 @@ static struct vport *add_port(struct vswitch *sw, uint16_t id, enum vport_type t
 	return port;
 }
 
-// A trunk that may send from two addresses and announce two.
+// One of each kind.
+static void make_rules(struct acl_rule *rules)
+{
+	static const struct acl_ports any = {0, 65535};
+
+	rules[0] = (struct acl_rule){.number = 1,
+				     .kind = ACL_BASIC,
+				     .direction = ACL_IN,
+				     .action = ACL_DENY,
+				     .is_remote = 1,
+				     .remote = {ACL_IPV4, 24, {192, 0, 2}}};
+	rules[1] = (struct acl_rule){.number = 2,
+				     .kind = ACL_BASIC,
+				     .direction = ACL_OUT,
+				     .action = ACL_ALLOW,
+				     .local = {ACL_MAC, 48, {0, 0x15, 0x5d, 0, 0, 3}}};
+	rules[2] = (struct acl_rule){.number = 4,
+				     .kind = ACL_BASIC,
+				     .direction = ACL_OUT,
+				     .action = ACL_METER,
+				     .is_remote = 1,
+				     .remote = {ACL_IPV6, 32, {0x20, 0x01, 0x0d, 0xb8}}};
+	rules[3] = (struct acl_rule){.number = 7,
+				     .kind = ACL_EXTENDED,
+				     .direction = ACL_OUT,
+				     .action = ACL_ALLOW,
+				     .protocol = 6,
+				     .stateful = 1,
+				     .weight = 100,
+				     .idle_s = 255,
+				     .local = {ACL_IPV4, 32, {10, 0, 0, 1}},
+				     .remote_ports = {80, 90}};
+	rules[4] = (struct acl_rule){.number = 8,
+				     .kind = ACL_EXTENDED,
+				     .direction = ACL_IN,
+				     .action = ACL_DENY,
+				     .any_protocol = 1,
+				     .weight = 1};
+	for (unsigned i = 0; i < 5; i++) {
+		rules[i].local_ports = any;
+		if (i != 3)
+			rules[i].remote_ports = any;
+	}
+}
+
+// 30 sessions, of which one ends just now: its entry is free, its tag still there.
+static struct conntrack *make_sessions(void)
+{
+	struct conntrack *ct = fake_memory(sizeof(*ct), "conntrack");
+
+	ct->max = 128;
+	ct->n_buckets = 32;
+	ct->refused = 3;
+	ct->buckets = fake_memory(ct->n_buckets * sizeof(ct->buckets[0]), "buckets");
+	ct->entries = fake_memory((size_t)ct->n_buckets * CONNTRACK_WAYS * sizeof(ct->entries[0]),
+				  "buckets");
+	for (uint8_t i = 0; i < 30; i++) {
+		struct conntrack_entry *e = &ct->entries[i * CONNTRACK_WAYS + i % 8];
+		uint64_t state = 1 + i % (CONNTRACK_N_STATES - 1);
+
+		ct->buckets[i].tags[i % 8] = 77;
+		e->key = (struct conntrack_key){.local = {10, 0, 0, 1},
+						.remote = {192, 0, 2, i},
+						.local_port = 40000,
+						.remote_port = 80,
+						.version = 4,
+						.protocol = 6};
+		if (i == 1)
+			e->key = (struct conntrack_key){.local = {0xfe, 0x80, [15] = 1},
+							.remote = {0xfe, 0x80, [15] = 2},
+							.vlan = 7,
+							.version = 6,
+							.protocol = 58};
+		e->rule = 7;
+		e->state = (i == 2 ? CONNTRACK_FREE : state) << 8 | i % 2;
+		ct->n += i != 2;
+	}
+	return ct;
+}
+
+// The counts of two procs and of an acl that was replaced.
+static struct acl *make_acl(void)
+{
+	struct acl *acl = fake_memory(sizeof(*acl), "acl");
+
+	acl->n_rules = 5;
+	acl->tracks = 1;
+	acl->rules = fake_memory(acl->n_rules * sizeof(acl->rules[0]), "rules");
+	make_rules(acl->rules);
+	acl->base = fake_memory(acl->n_rules * sizeof(acl->base[0]), "counts");
+	for (unsigned proc = 0; proc < 2; proc++)
+		acl->counts[proc] = fake_memory(acl->n_rules * sizeof(acl->base[0]), "counts");
+	acl->base[0] = (struct acl_count){1, 60};
+	acl->counts[0][0] = (struct acl_count){2, 120};
+	acl->counts[1][0] = (struct acl_count){4, 240};
+	acl->counts[1][2] = (struct acl_count){8, 12000};
+	acl->sessions = make_sessions();
+	return acl;
+}
+
+static void learn(struct guard_learned *e, uint64_t phase, const char *address)
+{
+	uint64_t words[2];
+
+	memcpy(words, address, sizeof(words));
+	e->address[0] = words[0];
+	e->address[1] = words[1];
+	e->state = 1 << 2 | phase;
+}
+
+// Of three places one is being written.
+static struct guard_learn *make_learned(void)
+{
+	struct guard_learn *learned = fake_memory(sizeof(*learned), "learned");
+
+	learn(&learned->entries[0], GUARD_LEARN_USED, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\x63");
+	learn(&learned->entries[1], GUARD_LEARN_WRITING, "half an address");
+	learn(&learned->entries[2], GUARD_LEARN_USED, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x63");
+	return learned;
+}
+
+// A trunk that may send from two addresses and announce two, and three more.
 static struct policy *make_policy(void)
 {
 	struct policy *policy = fake_memory(sizeof(*policy), "policy");
@@ -103,7 +227,9 @@ static struct policy *make_policy(void)
 	policy->vlan = (struct vlan_rules){.mode = VLAN_TRUNK, .own = 5, .takes_tags = 1};
 	policy->vlan.set.words[0] = 0x0fe0; // 5 to 11
 	policy->vlan.set.words[3] = 1ULL << 8;
-	policy->guard = (struct guard_rules){.dhcp = 1, .arp = 1, .n_addresses = 2};
+	policy->guard = (struct guard_rules){.dhcp = 1, .arp = 1, .n_addresses = 2, .limit = 3};
+	policy->learned = make_learned();
+	policy->acl = make_acl();
 	memcpy(policy->guard.addresses[0].bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\0", 16);
 	policy->guard.addresses[0].bits = 104;
 	memcpy(policy->guard.addresses[1].bytes, "\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
@@ -378,6 +504,38 @@ void fake_healthy(void)
 	add_port(sw, 0, VPORT_DEFAULT, false, "priv:default", "Private Demo");
 }
 
+// What hangs on a policy leads nowhere, or counts what cannot be; each on a port of its own.
+static void damage_acls(struct vswitch *sw)
+{
+	enum { DAMAGES = 9, CAPACITY = 16 };
+	struct vport **ports = fake_memory(CAPACITY * sizeof(ports[0]), "ports");
+	struct policy *policies[DAMAGES];
+
+	memcpy(ports, sw->ports, sw->n_ports * sizeof(ports[0]));
+	sw->ports = ports;
+	sw->ports_capacity = CAPACITY;
+	for (uint16_t i = 0; i < DAMAGES; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "acl%u", i);
+		policies[i] = make_policy();
+		add_port(sw, 10 + i, VPORT_SYNTHETIC, false, name, "")->policy = policies[i];
+	}
+	policies[0]->acl = (struct acl *)(uintptr_t)0x10;
+	policies[0]->learned = (struct guard_learn *)(uintptr_t)0x18;
+	policies[1]->acl->n_rules = 1U << 30;
+	policies[2]->acl->rules = (struct acl_rule *)(uintptr_t)0x20;
+	policies[3]->acl->counts[1] = (struct acl_count *)(uintptr_t)0x28;
+	policies[4]->acl->sessions = (struct conntrack *)(uintptr_t)0x30;
+	policies[5]->acl->sessions->n_buckets = 1U << 31;
+	policies[6]->acl->sessions->buckets = (struct conntrack_bucket *)(uintptr_t)0x38;
+	policies[7]->acl->sessions->entries = (struct conntrack_entry *)(uintptr_t)UINTPTR_MAX;
+	memset(policies[8]->acl->rules, 0xee, 5 * sizeof(struct acl_rule));
+	memset(&policies[8]->acl->sessions->entries[0], 0xee, sizeof(struct conntrack_entry));
+	policies[8]->acl->sessions->n = UINT32_MAX;
+	policies[8]->guard.limit = 255;
+}
+
 void fake_damage(void)
 {
 	struct vswitch *ext = vsw_root.vswitches[0];
@@ -400,6 +558,7 @@ void fake_damage(void)
 	vsw_root.procs[0]->drops.records[0].n_bytes = 200;
 	vsw_root.procs[0]->drops.records[1].reason = 99;
 	vsw_root.procs[0]->drops.records[3].number = 12345;
+	damage_acls(ext);
 	internal->n_ports = UINT32_MAX;
 	private->ports = (struct vport **)(uintptr_t)0x20;
 	private->obj.changes = 1;

@@ -73,7 +73,7 @@ if (($(nproc) >= 2)) && chrt -f 50 true 2>/dev/null; then
 	disown
 	until_true 5 is starved || fail "it has no core, but: $(rows where)"
 	kill "$hog"
-	until_true 10 is running || fail "it has its core again, but: $(rows where)"
+	until_true 60 is running || fail "it has its core again, but: $(rows where)"
 fi
 
 # Its proc hangs with frames that it is giving to vm2.

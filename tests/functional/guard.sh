@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # DHCP guard, router guard and ARP guard: forged frames in every disguise, one by one; then the
 # real programs: a rogue and a rightful DHCP server and their client, a router's advertisements, a
-# machine that takes addresses that are not its own.
+# machine that takes addresses that are not its own, and one that takes more than it may.
 #
 #   a b c ---[ switch s ]      a is guarded
 source "$(dirname "$0")/lib.sh"
@@ -241,6 +241,37 @@ ip -n a neigh flush dev eth0
 ctl port set a address 10.1.0.1,10.1.0.64/26,2001:db8::1
 reaches_as_77() { here a ping -q -c 1 -W 1 -I 10.1.0.77 10.1.0.3 >/dev/null 2>&1; }
 until_true 10 reaches_as_77 || fail "a cannot use an address that it was given"
+
+# --- the limit of addresses ------------------------------------------------------------------
+
+# b may announce its own and two more; every further one is caught.
+ctl port set b address 10.1.0.2 address-limit 2
+reaches_as() {
+	ip -n b addr replace "10.1.0.$1/24" dev eth0
+	ip -n b neigh flush dev eth0
+	ip -n c neigh flush dev eth0
+	here b ping -q -c 1 -W 1 -I "10.1.0.$1" 10.1.0.3 >/dev/null 2>&1
+}
+not_as() {
+	local caught
+	caught=$(drops b in FailedSecurityPolicy)
+	! reaches_as "$1" || fail "b takes one address more than its limit: 10.1.0.$1"
+	(($(drops b in FailedSecurityPolicy) > caught)) || fail "no drop of b's ARP as 10.1.0.$1"
+}
+for n in 101 102 2 101; do
+	until_true 10 reaches_as $n || fail "b cannot take 10.1.0.$n"
+done
+not_as 103
+until_true 10 reaches_as 102 || fail "b has lost an address that it had"
+# What was learned stays when another setting changes; a higher limit has room for more.
+ctl port set b storm-limit 100000 router-guard on
+not_as 103
+ctl port set b address-limit 3 arp-guard on
+until_true 10 reaches_as 103 || fail "b cannot take an address more with a higher limit"
+not_as 104
+until_true 10 reaches_as 101 || fail "b has lost an address that it had, with arp-guard"
+ctl port set b address-limit 0 arp-guard off router-guard off storm-limit 0
+until_true 10 reaches_as 104 || fail "b cannot take an address without a limit"
 
 # --- IPv6 ------------------------------------------------------------------------------------
 

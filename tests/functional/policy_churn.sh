@@ -25,11 +25,20 @@ kinds=(
 	"mac 02:00:00:00:00:aa" "vm web teaming on" "teaming off vm none" "mac-spoofing on"
 	"mac dynamic mac-spoofing off" "mac none" "ieee-priority on" "ieee-priority off"
 	"storm-limit 1" "storm-limit 0" "mirror source" "mirror destination session 3" "mirror none"
+	"sessions 100000" "sessions default"
+)
+kinds=("${kinds[@]/#/port set a }")
+kinds+=(
+	"acl add a basic direction both remote 10.1.0.0/24 action meter"
+	"acl add a extended direction in action deny weight 1 protocol tcp local-port 80-90"
+	"acl add a extended direction out action allow weight 9 stateful on" "acl remove a 1"
+	"acl add a basic direction both local any-mac action deny" "acl remove a all"
 )
 for ((i = 0; i < changes; i++)); do
-	echo "port set a ${kinds[i % ${#kinds[@]}]}"
+	echo "${kinds[i % ${#kinds[@]}]}"
 done >"$T/changes"
-echo 'port set a vlan default mac none storm-limit 0 mirror none' >>"$T/changes"
+echo 'port set a vlan default mac none storm-limit 0 mirror none sessions default' >>"$T/changes"
+echo 'acl remove a all' >>"$T/changes"
 "$vswctl" -r "$RUN" -f "$T/changes" >/dev/null || fail "the changes themselves"
 
 # A guest may greet another whose rings are not there yet.

@@ -13,12 +13,14 @@ enum { LINES_MAX = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static uint64_t random_state; // from the same on for each input
+
 static void make_bytes(void *bytes, size_t size)
 {
-	static uint8_t next;
-
-	for (size_t i = 0; i < size; i++)
-		((uint8_t *)bytes)[i] = next++;
+	for (size_t i = 0; i < size; i++) {
+		random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+		((uint8_t *)bytes)[i] = (uint8_t)(random_state >> 56);
+	}
 }
 
 static const struct conf_env env = {.run_dir = "/run/vsw", .random = make_bytes};
@@ -79,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
+	random_state = 1;
 	size--;
 	if (data[0] % 3 != 0) {
 		enum conf_source source = data[0] % 3 == 1 ? CONF_FILE : CONF_STATE;

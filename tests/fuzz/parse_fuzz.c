@@ -1,7 +1,7 @@
 /*
  * Any frame, lying as a guest's or a TAP's.
  *
- *    input:  [0] bits 0-1: shape (enum layers_shape), bits 2-5: guards and an address
+ *    input:  [0] bits 0-1: shape (enum layers_shape), bits 2-6: guards, an address, a limit
  *            then the frame
  *
  * What parse_frame() says is compared with a plain reader below that shares no line with it, for
@@ -51,6 +51,33 @@ static void skip(struct plain *s, unsigned n)
 		take(s, 1);
 }
 
+// An identifier may be missing; nothing is hidden then.
+static void plain_icmp(struct plain *s, struct parse *p)
+{
+	static const char *const ids[] = {"\x08\x0d\x0e", "\x80\x81"};
+	static const char *const errors[] = {"\x03\x04\x0b\x0c", "\x01\x02\x03\x04"};
+	bool is_ipv6 = p->flags & PARSE_IPV6;
+	unsigned type = take(s, 1), id;
+
+	p->icmp_type = (uint8_t)type;
+	p->icmp_code = (uint8_t)take(s, 1);
+	p->flags |= PARSE_ICMP;
+	if (s->hidden)
+		return;
+	if (type != 0 && strchr(errors[is_ipv6], (int)type) != NULL)
+		p->flags |= PARSE_ICMP_ERROR;
+	if (type == 0 ? is_ipv6 : strchr(ids[is_ipv6], (int)type) == NULL)
+		return;
+	skip(s, 2);
+	id = take(s, 2);
+	skip(s, 2);
+	if (!s->hidden) {
+		p->flags |= PARSE_ICMP_ID;
+		p->icmp_id = (uint16_t)id;
+	}
+	s->hidden = false;
+}
+
 static void plain_l4(struct plain *s, struct parse *p, unsigned protocol)
 {
 	bool is_ipv6 = p->flags & PARSE_IPV6;
@@ -58,9 +85,7 @@ static void plain_l4(struct plain *s, struct parse *p, unsigned protocol)
 
 	p->protocol = (uint8_t)protocol;
 	if (protocol == (is_ipv6 ? 58 : 1)) {
-		p->icmp_type = (uint8_t)take(s, 1);
-		p->icmp_code = (uint8_t)take(s, 1);
-		p->flags |= PARSE_ICMP;
+		plain_icmp(s, p);
 	} else if (protocol == 6 || protocol == 17 || protocol == 136 || protocol == 132 ||
 		   protocol == 33) {
 		p->src_port = (uint16_t)take(s, 2);
@@ -93,11 +118,11 @@ static bool plain_fragment(struct plain *s, struct parse *p, unsigned protocol, 
 
 static void plain_ipv4(struct plain *s, struct parse *p)
 {
-	unsigned l3 = s->at, first = take(s, 1), total, fragment, protocol, words = first % 16;
+	unsigned l3 = s->at, first = take(s, 1), total, id, fragment, protocol, words = first % 16;
 
 	skip(s, 1);
 	total = take(s, 2);
-	skip(s, 2);
+	id = take(s, 2);
 	fragment = take(s, 2);
 	skip(s, 1);
 	protocol = take(s, 1);
@@ -114,8 +139,10 @@ static void plain_ipv4(struct plain *s, struct parse *p)
 	skip(s, 4 * (words - 5));
 	if (s->hidden)
 		return;
-	if (fragment % 0x4000 != 0)
+	if (fragment % 0x4000 != 0) {
 		p->flags |= PARSE_FRAGMENT;
+		p->frag_id = id;
+	}
 	if (!plain_fragment(s, p, protocol, fragment % 0x2000 * 8))
 		plain_l4(s, p, protocol);
 }
@@ -138,7 +165,7 @@ static void plain_ipv6(struct plain *s, struct parse *p)
 		size = take(s, 1);
 		if (self == 44) {
 			offset = take(s, 2) / 8 * 8;
-			skip(s, 4);
+			p->frag_id = take(s, 4);
 			if (s->hidden)
 				return;
 			p->flags |= PARSE_FRAGMENT;
@@ -228,18 +255,40 @@ static void check_guards(const uint8_t input, const struct vnbl *v, const struct
 	struct guard_rules guard = {.dhcp = input >> 2 & 1,
 				    .router = input >> 3 & 1,
 				    .arp = input >> 4 & 1,
-				    .n_addresses = input >> 5 & 1};
+				    .n_addresses = input >> 5 & 1,
+				    .limit = input >> 6 & 1};
+	struct guard_learn learned = {.entries[0].state = 0};
 	unsigned reason;
 
 	guard.addresses[0] = (struct guard_address){.bytes = {[15] = 1}, .bits = 127};
-	reason = guard_enter(&guard, v, p);
+	reason = guard_enter(&guard, &learned, v, p, 0);
+	CHECK(guard_enter(&guard, &learned, v, p, 1) == reason);
 	CHECK(reason == DROP_COUNT || (guard.dhcp && reason == DROP_DhcpGuard) ||
 	      (guard.router && reason == DROP_RouterGuard) ||
-	      (guard.arp && reason == DROP_FailedSecurityPolicy));
+	      ((guard.arp || guard.limit) && reason == DROP_FailedSecurityPolicy));
 	if (p->flags & PARSE_HIDDEN)
-		CHECK(reason != DROP_COUNT || !(guard.dhcp || guard.router || guard.arp));
+		CHECK(reason != DROP_COUNT ||
+		      !(guard.dhcp || guard.router || guard.arp || guard.limit));
 	else if (p->flags & PARSE_LATER)
 		CHECK(reason == DROP_COUNT);
+}
+
+// What an error quotes is as much of a packet as is there.
+static void check_quoted(struct vnbl *v, const struct parse *p)
+{
+	struct parse quoted;
+
+	if (p->flags & PARSE_HIDDEN || !(p->flags & PARSE_ICMP_ERROR))
+		return;
+	parse_quoted(v, p, &quoted);
+	CHECK(quoted.l3 == p->l4 + 8);
+	CHECK(quoted.seen <= v->safe_size && quoted.seen <= PARSE_MAX);
+	if (quoted.flags & PARSE_HIDDEN)
+		return;
+	CHECK((quoted.flags & (PARSE_IPV4 | PARSE_IPV6)) == (p->flags & (PARSE_IPV4 | PARSE_IPV6)));
+	CHECK(quoted.l3 + 20 <= quoted.seen && quoted.l4 <= quoted.seen);
+	if (quoted.flags & PARSE_PORTS)
+		CHECK(quoted.l4 + 8 <= quoted.seen && v->hdr[quoted.l4] == quoted.src_port >> 8);
 }
 
 // 'ret' without what was seen.
@@ -253,6 +302,7 @@ static void look(uint8_t input, struct parse *ret)
 	parse_frame(&v, &p);
 	CHECK(p.seen <= v.safe_size && p.seen <= PARSE_MAX && p.l4 <= p.seen && p.l3 <= p.seen);
 	check_guards(input, &v, &p);
+	check_quoted(&v, &p);
 	vnbl_copy_out(&v, 0, after, layers.size);
 	CHECK(memcmp(after, layers.data, layers.size) == 0);
 	p.seen = 0;

@@ -27,7 +27,8 @@ existing() {
 }
 
 # Files whose functions a proc calls for frames.
-mapfile -t fast < <(existing switch/{proc,ingress,egress,fdb,vlan,policy,storm,mirror,parse,guard}.c \
+mapfile -t fast < <(existing switch/{proc,ingress,egress,fdb,vlan,policy,storm,mirror,parse,guard,conntrack}.c \
+	switch/{acl,acl_key,acl_session}.c \
 	ports/{vring,vring_rx,vring_tx}.c ports/{copy,vring}.h)
 words='usleep|sleep|pthread_mutex_lock|rte_spinlock_lock|syslog|f?printf|snprintf|log_[a-z]+'
 words+='|malloc|calloc|realloc|free|rte_malloc|rte_zmalloc|rte_calloc|rte_free'

@@ -101,11 +101,57 @@ static void make_port_command(char *line, size_t size)
 			 PICK("storm-limit ", "mac dynamic vm v", "mac-spoofing on vm v",
 			      "dhcp-guard on arp-guard on vm v", "router-guard on storm-limit ",
 			      "address 192.0.2.1,2001:db8::/32 storm-limit ", "address none vm v",
+			      "sessions 5 address-limit ",
+			      "sessions-full allow sessions default vm v",
 			      "vlan default storm-limit 0 ieee-priority on teaming off vm v"),
 			 roll(9));
 		return;
 	default:
 		snprintf(line, size, "port remove p%u", n);
+	}
+}
+
+static const char *port_name(void)
+{
+	static char name[16];
+
+	snprintf(name, sizeof(name), "p%u", roll(NAMES));
+	return roll(6) == 0 ? "\"sw 1:internal\"" : name;
+}
+
+static const char *number(void)
+{
+	static char text[24];
+
+	snprintf(text, sizeof(text), " number %u", 1 + roll(20));
+	return roll(3) == 0 ? text : "";
+}
+
+static void make_acl_command(char *line, size_t size)
+{
+	switch (roll(5)) {
+	case 0:
+	case 1:
+		snprintf(line, size, "acl add %s basic direction %s %s %s action %s%s", port_name(),
+			 PICK("in", "out", "both"), PICK("local", "remote"),
+			 PICK("any", "any-mac", "192.0.2.0/24", "192.0.2.1", "2001:db8::/32", "::1",
+			      "02:00:00:00:00:01", "192.0.2.1/8"),
+			 PICK("allow", "deny", "meter"), number());
+		return;
+	case 2:
+	case 3:
+		snprintf(line, size, "acl add %s extended weight %u direction %s action %s%s%s%s%s",
+			 port_name(), roll(20), PICK("in", "out"), PICK("allow", "deny"),
+			 PICK("", " local-address 192.0.2.0/24", " remote-address ::/0"),
+			 PICK("", " protocol tcp remote-port 80-81", " protocol udp local-port 53",
+			      " protocol icmp", " protocol 47 local-port 1"),
+			 PICK("", " stateful on", " stateful on idle-timeout 3"), number());
+		return;
+	default:
+		if (roll(6) == 0)
+			snprintf(line, size, "acl remove %s all", port_name());
+		else
+			snprintf(line, size, "acl remove %s %u", port_name(), 1 + roll(8));
 	}
 }
 
@@ -157,7 +203,7 @@ static void check_round_trip(const char *text)
 	conf_destroy(again);
 }
 
-static unsigned done, refused;
+static unsigned done, refused, rules;
 
 static void one_round(struct conf *c)
 {
@@ -171,10 +217,17 @@ static void one_round(struct conf *c)
 		uint32_t column;
 		int err;
 
-		if (roll(4) == 0)
+		switch (roll(5)) {
+		case 0:
 			make_switch_command(line, sizeof(line));
-		else
+			break;
+		case 1:
+		case 2:
+			make_acl_command(line, sizeof(line));
+			break;
+		default:
 			make_port_command(line, sizeof(line));
+		}
 		err = conf_fixture_run(c, line, &edit, &e, &column);
 		after = conf_fixture_text(c);
 		if (err != 0) {
@@ -186,6 +239,7 @@ static void one_round(struct conf *c)
 			check_ids(c, &edit);
 			check_round_trip(after);
 			done++;
+			rules += edit.op == CONF_ACL_ADD;
 		}
 		free(before);
 		free(after);
@@ -206,6 +260,7 @@ static void random_commands(void **state)
 	// It is no test if hardly anything was done, or nothing was wrong.
 	assert_true(done > ROUNDS * COMMANDS / 5);
 	assert_true(refused > ROUNDS * COMMANDS / 20);
+	assert_true(rules > ROUNDS * COMMANDS / 40);
 }
 
 int main(void)

@@ -6,49 +6,7 @@
 #include <cmocka.h>
 
 #include "switch/policy_types.h"
-#include "tests/unit/conf_fixture.h"
-
-static int setup(void **state)
-{
-	return conf_create((struct conf **)state);
-}
-
-static int teardown(void **state)
-{
-	conf_destroy(*state);
-	return 0;
-}
-
-static void run(struct conf *c, const char *line)
-{
-	struct errtext e = {.text = ""};
-	struct conf_edit edit;
-	uint32_t column;
-	int err = conf_fixture_run(c, line, &edit, &e, &column);
-
-	if (err != 0)
-		print_error("%s: column %u: %s\n", line, column, e.text);
-	assert_int_equal(err, 0);
-}
-
-// The line is refused with these words at this column, and changes nothing.
-static void refuse(struct conf *c, const char *line, int err, uint32_t where, const char *words)
-{
-	struct errtext e = {.text = ""};
-	char *before = conf_fixture_text(c), *after;
-	struct conf_edit edit;
-	uint32_t column;
-
-	assert_int_equal(conf_fixture_run(c, line, &edit, &e, &column), err);
-	if (strstr(e.text, words) == NULL || column != where)
-		print_error("%s: column %u: %s\n", line, column, e.text);
-	assert_non_null(strstr(e.text, words));
-	assert_int_equal(column, where);
-	after = conf_fixture_text(c);
-	assert_string_equal(before, after);
-	free(before);
-	free(after);
-}
+#include "tests/unit/conf_commands.h"
 
 static uint16_t id_of(struct conf *c, const char *port)
 {
@@ -620,8 +578,6 @@ static void files_name_line_and_column(void **state)
 	assert_int_equal(c->n_switches, 1);
 	conf_destroy(c);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

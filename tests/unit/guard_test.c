@@ -17,10 +17,13 @@
 enum { UDP = 17, TCP = 6, ICMP = 1, ICMPV6 = 58, IP_MORE = 0x2000, PASSES = DROP_COUNT };
 
 static struct guard_rules guard;
+static struct guard_learn learned;
+static uint32_t now_s;
 
 static int no_guard(void **state)
 {
 	memset(&guard, 0, sizeof(guard));
+	memset(&learned, 0, sizeof(learned));
 	return 0;
 }
 
@@ -41,7 +44,7 @@ static unsigned judge(void)
 
 		layers_give(&v, shape);
 		parse_frame(&v, &p);
-		reason = guard_enter(&guard, &v, &p);
+		reason = guard_enter(&guard, &learned, &v, &p, now_s);
 		if (shape == 0)
 			first = reason;
 		assert_int_equal(reason, first);
@@ -186,7 +189,8 @@ static void what_lies_elsewhere_is_not_seen(void **state)
 								     .len = layers.size - safe};
 		parse_frame(&v, &p);
 		guard.dhcp = 1;
-		assert_int_equal(guard_enter(&guard, &v, &p), safe > 42 ? PASSES : DROP_DhcpGuard);
+		assert_int_equal(guard_enter(&guard, NULL, &v, &p, 0),
+				 safe > 42 ? PASSES : DROP_DhcpGuard);
 	}
 }
 
@@ -600,6 +604,133 @@ static void prefixes_are_compared_to_their_last_bit(void **state)
 	assert_nd(136, ADDRESS("\x05"), ADDRESS("\x05"), 2, OWN_MAC, DENIED);
 }
 
+// --- the limit -------------------------------------------------------------------------------
+
+static unsigned arp_from(unsigned last)
+{
+	char ip[] = {10, 1, 0, (char)last};
+
+	put_arp(ARP, 1, OWN_MAC, ip);
+	return judge();
+}
+
+static void so_many_addresses_may_be_announced(void **state)
+{
+	for (unsigned arp = 0; arp < 2; arp++) {
+		for (unsigned limit = 1; limit <= GUARD_LEARN_MAX; limit++) {
+			no_guard(state);
+			own("10.1.0.5,2001:db8::5");
+			guard.arp = (uint8_t)arp;
+			guard.limit = (uint8_t)limit;
+			for (unsigned i = 1; i < limit; i++)
+				assert_int_equal(arp_from(100 + i), PASSES);
+			assert_nd(136, ADDRESS("\x77"), ADDRESS("\x77"), 2, OWN_MAC, PASSES);
+			assert_int_equal(arp_from(200), DENIED);
+			assert_nd(136, ADDRESS("\x78"), ADDRESS("\x78"), 2, OWN_MAC, DENIED);
+			// Those that were there still are, and those of the port do not count.
+			for (unsigned i = 1; i < limit; i++)
+				assert_int_equal(arp_from(100 + i), PASSES);
+			assert_int_equal(arp_from(5), PASSES);
+			put_arp(ARP, 1, OWN_MAC, "\0\0\0\0");
+			assert_judged(PASSES);
+			assert_nd(136, ADDRESS("\x05"), ADDRESS("\x05"), 2, OWN_MAC, PASSES);
+			assert_nd(136, LOCAL("\x0a"), LOCAL("\x0a"), 2, OWN_MAC, PASSES);
+			assert_nd(133, NOBODY, NULL, 0, NULL, PASSES);
+		}
+	}
+}
+
+static void the_limit_sees_what_arp_guard_sees(void **state)
+{
+	static const struct {
+		unsigned type;
+		const char *source, *target;
+	} cases[] = {
+		{133, ADDRESS("\x06"), NULL},
+		{134, ADDRESS("\x06"), NULL},
+		{135, ADDRESS("\x06"), ADDRESS("\x09")},
+		{135, NOBODY, ADDRESS("\x06")},
+		{136, ADDRESS("\x09"), ADDRESS("\x06")},
+		{137, ADDRESS("\x06"), NULL},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		no_guard(state);
+		guard.limit = 1;
+		assert_int_equal(arp_from(1), PASSES);
+		assert_nd(cases[i].type, cases[i].source, cases[i].target, 0, NULL, DENIED);
+		no_guard(state);
+		guard.limit = 1;
+		assert_nd(cases[i].type, cases[i].source, cases[i].target, 0, NULL, PASSES);
+		assert_nd(136, ADDRESS("\x06"), ADDRESS("\x06"), 0, NULL, PASSES);
+		assert_nd(136, ADDRESS("\x07"), ADDRESS("\x07"), 0, NULL, DENIED);
+	}
+	put_arp(RARP, 4, OWN_MAC, "\x0a\x01\0\x06");
+	assert_judged(DENIED);
+}
+
+static void without_arp_guard_link_addresses_may_be_any(void **state)
+{
+	guard.limit = 2;
+	put_arp(ARP, 2, OTHER_MAC, "\x0a\x01\0\x05");
+	assert_judged(PASSES);
+	assert_nd(136, ADDRESS("\x05"), ADDRESS("\x05"), 2, OTHER_MAC, PASSES);
+	guard.arp = 1;
+	assert_nd(136, ADDRESS("\x05"), ADDRESS("\x05"), 2, OTHER_MAC, DENIED);
+	put_arp(ARP, 2, OTHER_MAC, "\x0a\x01\0\x05");
+	assert_judged(DENIED);
+}
+
+static void what_is_dropped_is_not_learned(void **state)
+{
+	guard.limit = guard.arp = 1;
+	put_arp(ARP, 2, OTHER_MAC, "\x0a\x01\0\x06");
+	assert_judged(DENIED);
+	assert_nd(136, ADDRESS("\x06"), ADDRESS("\x06"), 2, OTHER_MAC, DENIED);
+	put_arp(RARP, 4, OWN_MAC, "\x0a\x01\0\x06");
+	assert_judged(DENIED);
+	assert_int_equal(arp_from(7), PASSES);
+	assert_int_equal(arp_from(8), DENIED);
+}
+
+static void no_disguise_is_over_the_limit(void **state)
+{
+	guard.limit = 1;
+	assert_int_equal(arp_from(1), PASSES);
+	assert_in_disguises(true, ICMPV6, put_foreign_advertisement, DENIED);
+	put_hidden();
+	assert_judged(DENIED);
+	put_arp(ARP, 2, OWN_MAC, "\x0a\x01\0\x01");
+	layers.data[14] ^= 4;
+	assert_judged(DENIED);
+	// What announces nothing passes.
+	put_link();
+	put_ipv4(UDP, 0, 0);
+	put_udp(67, 68, 240);
+	layers_end();
+	assert_judged(PASSES);
+}
+
+static void who_is_silent_loses_its_place(void **state)
+{
+	guard.limit = 2;
+	now_s = UINT32_MAX - 10; // the clock goes round
+	assert_int_equal(arp_from(1), PASSES);
+	assert_int_equal(arp_from(2), PASSES);
+	now_s += 200;
+	assert_int_equal(arp_from(2), PASSES);
+	now_s += 99;
+	assert_int_equal(arp_from(3), DENIED);
+	now_s += 1;
+	assert_int_equal(arp_from(3), PASSES);
+	assert_int_equal(arp_from(1), DENIED);
+	now_s += 199;
+	assert_int_equal(arp_from(1), DENIED);
+	now_s += 1;
+	assert_int_equal(arp_from(1), PASSES);
+	now_s = 0;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, no_guard)
@@ -620,6 +751,12 @@ int main(void)
 		TEST(neighbour_discovery_in_disguise_is_seen),
 		TEST(malformed_options_are_dropped),
 		TEST(prefixes_are_compared_to_their_last_bit),
+		TEST(so_many_addresses_may_be_announced),
+		TEST(the_limit_sees_what_arp_guard_sees),
+		TEST(without_arp_guard_link_addresses_may_be_any),
+		TEST(what_is_dropped_is_not_learned),
+		TEST(no_disguise_is_over_the_limit),
+		TEST(who_is_silent_loses_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,7 @@ static void plain_headers_are_read(void **state)
 	put_ipv4(ICMP, 0, 0);
 	put_16(0x0305);
 	layers_end();
-	p = assert_seen(PARSE_IPV4 | PARSE_ICMP, ICMP, 34);
+	p = assert_seen(PARSE_IPV4 | PARSE_ICMP | PARSE_ICMP_ERROR, ICMP, 34);
 	assert_int_equal(p.icmp_type, 3);
 	assert_int_equal(p.icmp_code, 5);
 
@@ -415,6 +415,27 @@ static void fragments_of_ipv4(void **state)
 	}
 }
 
+static void fragments_say_of_which_packet_they_are(void **state)
+{
+	for (unsigned offset = 0; offset < 20; offset += 10) {
+		put_link();
+		put_ipv4(UDP, 0, offset | IP_MORE);
+		put_ports();
+		assert_int_equal(look().frag_id, 0x1234);
+		put_link();
+		put_ipv6(60);
+		put_extension(60, 44, 8);
+		put_fragment(UDP, offset * 8, 1);
+		layers.data[layers.size - 4] = 0xfe;
+		put_ports();
+		assert_int_equal(look().frag_id, 0xfe000077);
+	}
+	put_link();
+	put_ipv4(UDP, 0, 0);
+	put_ports();
+	assert_int_equal(look().frag_id, 0);
+}
+
 enum { EXTENSIONS = 7 };
 
 static const uint8_t extensions[EXTENSIONS] = {0, 43, 51, 60, 135, 139, 140};
@@ -689,6 +710,7 @@ int main(void)
 		cmocka_unit_test(ipv6_headers_must_fit),
 		cmocka_unit_test(large_packets_are_packets),
 		cmocka_unit_test(fragments_of_ipv4),
+		cmocka_unit_test(fragments_say_of_which_packet_they_are),
 		cmocka_unit_test(extension_headers_in_any_order),
 		cmocka_unit_test(extension_headers_must_fit),
 		cmocka_unit_test(fragments_of_ipv6),

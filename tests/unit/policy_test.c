@@ -70,16 +70,27 @@ static void name_of(unsigned i, char name[8])
 	snprintf(name, 8, "p%u", i);
 }
 
+static struct policy *make(const char *port, const struct policy *before)
+{
+	struct policy *policy;
+	struct errtext e;
+
+	assert_int_equal(policy_make(conf, conf_port_find(conf, port), before, &policy, &e), 0);
+	return policy;
+}
+
 // Gives each live port the policy that the configuration has for it.
 static void apply(void)
 {
 	for (unsigned i = 0; i < PORTS; i++) {
-		struct policy *policy;
+		struct policy *before = atomic_load(&ports[i]->policy), *policy;
 		char name[8];
 
 		name_of(i, name);
-		assert_int_equal(policy_make(conf, conf_port_find(conf, name), &policy), 0);
-		free(atomic_exchange(&ports[i]->policy, policy));
+		policy = make(name, before);
+		atomic_store(&ports[i]->policy, policy);
+		policy_commit(policy, before, 1000);
+		policy_free(before, policy);
 	}
 }
 
@@ -116,7 +127,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	for (unsigned i = 0; i < PORTS; i++) {
-		free(atomic_exchange(&ports[i]->policy, NULL));
+		policy_free(atomic_exchange(&ports[i]->policy, NULL), NULL);
 		fake_nic_destroy(nics[i]);
 		vport_destroy(ports[i]);
 	}
@@ -152,7 +163,7 @@ static void through(unsigned from, uint16_t dst_slot, uint32_t now_s)
 			       .port = ports[from],
 			       .slot = (uint16_t)from};
 
-	ingress_burst(&sw, &rxq, &burst, &ports[from]->stats[0]);
+	ingress_burst(&sw, &rxq, &burst, &ports[from]->stats[0], 0, now_s);
 	for (unsigned i = 0; i < burst.n; i++)
 		if (!(burst.frames[i].flags & VNBL_DROPPED))
 			burst.frames[i].dst_slot = dst_slot;
@@ -197,12 +208,12 @@ static void the_wire_keeps_priorities(void **state)
 
 	run("port add w switch s pcap tx /w.pcap vlan trunk 5-7");
 	run("port set p0 vlan trunk 5-7");
-	assert_int_equal(policy_make(conf, conf_port_find(conf, "w"), &policy), 0);
+	policy = make("w", NULL);
 	assert_int_equal(policy->vlan.keeps_priority, 1);
-	free(policy);
-	assert_int_equal(policy_make(conf, conf_port_find(conf, "p0"), &policy), 0);
+	policy_free(policy, NULL);
+	policy = make("p0", NULL);
 	assert_int_equal(policy->vlan.keeps_priority, 0);
-	free(policy);
+	policy_free(policy, NULL);
 }
 
 static void a_port_with_an_address_sends_from_it_alone(void **state)
@@ -454,6 +465,56 @@ static void guards_look_at_frames_that_may_enter(void **state)
 	assert_int_equal(sent[3].n, 3);
 }
 
+// ARP of the station 0a, from 10.0.0.'ip'.
+static void add_arp(uint8_t ip, uint8_t mark)
+{
+	static const uint8_t arp[] = {0, 1, 8, 0, 6, 4, 0, 1};
+	struct vnbl *v = add_frame(0x0a, -1, mark);
+
+	v->hdr[TAG] = 0x08;
+	v->hdr[TAG + 1] = 0x06;
+	memcpy(v->hdr + 14, arp, sizeof(arp));
+	memcpy(v->hdr + 22, v->hdr + 6, 6);
+	v->hdr[28] = 10;
+	v->hdr[31] = ip;
+}
+
+static void learned_addresses_outlive_other_settings(void **state)
+{
+	const struct guard_learn *learned;
+
+	run("port set p0 address-limit 1");
+	apply();
+	learned = policy_of(ports[0])->learned;
+	assert_non_null(learned);
+	add_arp(1, 'a');
+	add_arp(2, 'b');
+	through(0, 3, 100);
+	run("port set p0 storm-limit 1000 arp-guard on address 10.0.0.9");
+	apply();
+	assert_ptr_equal(policy_of(ports[0])->learned, learned);
+	add_arp(2, 'c');
+	add_arp(1, 'd');
+	add_arp(9, 'e');
+	through(0, 3, 399);
+	run("port set p0 storm-limit 0");
+	apply();
+	add_arp(3, 'f');
+	through(0, 3, 698);
+	add_arp(3, 'g');
+	through(0, 3, 699);
+	assert_int_equal(sent[3].n, 4);
+	assert_memory_equal(sent[3].marks, "adeg", 4);
+	assert_int_equal(dropped(0, DROP_IN, DROP_FailedSecurityPolicy), 3);
+	run("port set p0 address-limit 0");
+	apply();
+	assert_null(policy_of(ports[0])->learned);
+	add_arp(9, 'h');
+	add_arp(3, 'i');
+	through(0, 3, 700);
+	assert_int_equal(sent[3].n, 5);
+}
+
 static int group_setup(void **state)
 {
 	return eal_start() < 0 ? -1 : vnbl_init(63);
@@ -480,6 +541,7 @@ int main(void)
 		TEST(copies_go_to_the_session),
 		TEST(secondaries_share_their_primarys_stations),
 		TEST(guards_look_at_frames_that_may_enter),
+		TEST(learned_addresses_outlive_other_settings),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
