@@ -27,9 +27,10 @@ COUNTERS = ("Loops|Bursts|Frames|Sleeps|From vNic|To vNic|Flooded|Completed|Lear
             "Connections|Attached|Broken")
 # Fields that dt shows, likewise.
 DT_COUNTERS = ("loops|frames|bursts|sleeps|timed_sleeps|busy_tsc|last_frame_tsc|stage_tsc|now_s|"
+               "seen_busy_tsc|seen_frames|"
                "clock_tsc|rx_frames|rx_bytes|tx_frames|tx_bytes|rx_flooded|tx_completed|"
                "notifications|chains|breaks|signals|kicks|learned")
-DT_MOVING = "stage|queue|n|bytes|lock|armed|unwakeable|waiting|events|inbox|age_hand"
+DT_MOVING = "stage|queue|n|bytes|lock|armed|unwakeable|waiting|events|inbox|age_hand|load|frames_s"
 
 
 def dt_number(text):
@@ -219,7 +220,8 @@ class Check:
 
     def dt_counter(self, line, m):
         per_s = {"bytes": BYTES_PER_S_MAX, "tsc": TSC_PER_S_MAX}.get(m[1].split("_")[-1], PER_S_MAX)
-        self.grows(m[1], dt_number(m[2]), line, per_s)
+        # A NIC has several queues, and counters of the same name in each.
+        self.grows(line.split()[0] + m[1], dt_number(m[2]), line, per_s)
 
     def dt_moving(self, line, m):
         if m[1] == "stage" and not re.fullmatch(r"0n\d \( PROC_STAGE_[A-Z]+ \)", m[2]):
@@ -441,6 +443,15 @@ RULES = [
     (row("Main thread", r"\d+ \([RSD]\), looked at the clock (.*)"), Check.main_thread),
     (row("Thread", r"\d+ \([RSD]\).*"), Check.anything),
     (row("Load", r"([\d.]+) %.*"), Check.load),
+    (row("Last second", r"([\d.]+) % of it found frames, \d+ frames per second"), Check.load),
+    # Moves of receive queues.
+    (r"    \d{4}-\d\d-\d\d \d\d:\d\d:\d\d +\d+ +\d+ +\d+ +\w+ +([\d.]+) +[\d.]+ +[\d.]+ +\S+",
+     Check.load),
+    # Receive queues of a proc, then of all, then how many each proc has.
+    (r"    %s  %s  \d+ +([\d.]+) +\d+ +(?:\[None\]|\d+) +\S+" % (ADDRESS, ADDRESS), Check.load),
+    (r"    %s  \d+ +(?:\[None\]|\d+) +([\d.]+) +\d+ +\d+ +(?:\[None\]|\d+) +\S+" % ADDRESS,
+     Check.load),
+    (r"    %s  \d+ +\d+ +\d+ +([\d.]+)" % ADDRESS, Check.load),
     (row("Clock", r"(\d+) s"), Check.clock),
     (row("Burst", r"(\d+) frames, (\d+) bytes.*"), Check.burst),
     (row("Burst", r"\[None\]"), Check.anything),
@@ -473,6 +484,7 @@ RULES = [
     (r"    [0-9a-f]{4}  [0-9a-f]{2} .*", Check.anything),
     (r"    (\d+) +\d+ +[YN] +(\d+)", Check.bursts),
     (r"    (\d+) +(?:\[None\]|(?:proc )?\d+) +(\d+)", Check.bursts),
+    (r"    (\d+) +(?:\[None\]|\d+) +[YN] +\d+ +(\d+)", Check.bursts),
     (r"RING  %s  \d +(?:to|from) the guest +(\d+) +(\d+) +(\d+) +(\S+) +up" % ADDRESS,
      Check.ring_row),
     (r"    (Available|Used|Waiting|In hand|Not yet told|Outstanding) {2,}(.*\d.*)", Check.indexes),

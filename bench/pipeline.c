@@ -138,8 +138,9 @@ static inline void crumb(struct proc *p, enum proc_stage stage)
 	atomic_store_explicit(&p->stage, stage, memory_order_relaxed);
 }
 
-// This is proc_burst() of switch/proc.c once more, and the settling of a busy proc: they are the
-// procs' own, and clocks between their stages would cost every frame of every switch.
+// This is proc_burst() of switch/proc.c once more, what proc_round() counts behind it, and the
+// settling of a busy proc: they are the procs' own, and clocks between their stages would cost
+// every frame of every switch.
 unsigned pipeline_burst(struct pipeline *pipeline, uint64_t *clocks)
 {
 	const struct proc_rxq *rxq = &pipeline->rxq;
@@ -156,7 +157,6 @@ unsigned pipeline_burst(struct pipeline *pipeline, uint64_t *clocks)
 	if (burst->n == 0)
 		return 0;
 	p->bursts++;
-	rxq->nic->rxq[rxq->queue].bursts++;
 	clock_read(clocks, PIPELINE_INGRESS);
 	fdb = atomic_load_explicit(&rxq->vswitch->fdb, memory_order_acquire);
 	crumb(p, PROC_STAGE_INGRESS);
@@ -175,6 +175,8 @@ unsigned pipeline_burst(struct pipeline *pipeline, uint64_t *clocks)
 	crumb(p, PROC_STAGE_RELEASE);
 	vnbl_release_burst(burst);
 	vnic_rx_done(rxq->nic, rxq->queue, burst);
+	rxq->nic->rxq[rxq->queue].bursts++;
+	rxq->nic->rxq[rxq->queue].frames += burst->n;
 	clock_read(clocks, PIPELINE_SETTLE);
 	if (p->bursts % PROC_SETTLE_BURSTS == 0)
 		vnic_settle();

@@ -14,13 +14,14 @@ void clock_start(struct shell *sh)
 {
 	struct proc *proc;
 	struct why why;
+	tgt_addr addr;
 
 	if (sh->runs)
 		return;
 	sh->stopped_tsc = latest(sh->root->start_tsc, sh->root->clock_tsc);
 	proc = aligned_alloc(64, sizeof(*proc));
 	for (uint32_t i = 0; proc != NULL && i < sh->root->n_procs; i++) {
-		if (walk_object(sh, tgt_ptr(sh->root->procs[i]), OBJECT_PROC, proc, &why) < 0)
+		if (!walk_proc(sh, i, &addr) || walk_object(sh, addr, OBJECT_PROC, proc, &why) < 0)
 			continue;
 		sh->stopped_tsc = latest(sh->stopped_tsc, proc->stage_tsc);
 		sh->stopped_tsc = latest(sh->stopped_tsc, proc->last_frame_tsc);

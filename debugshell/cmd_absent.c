@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "debugshell/cmd.h"
+#include "debugshell/cmd_vnic.h"
+#include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
 #include "ports/drops.h"
@@ -26,6 +28,9 @@ struct drop_total {
 
 static int refuse(const char *what, const char *word, struct why *why);
 static int count_queues(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
+static void print_rxqs(struct shell *sh);
+static int print_nic_rxqs(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
+static void print_moves(struct shell *sh);
 static void print_proc_queues(struct shell *sh, const struct queue_totals *totals);
 static uint64_t count_drops(struct shell *sh, unsigned reason);
 static int add_drops(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
@@ -45,11 +50,18 @@ static const struct print_column extension_columns[] = {
 	{"Kind", 12}, {"State", 12},   {"FriendlyName"},
 };
 
-static const struct print_column queue_columns[] = {
-	{"Proc", 18},
-	{"Number", 8},
-	{"Core", 6},
-	{"Queues"},
+static const struct print_column rxq_columns[] = {
+	{"vNic", 18},     {"Queue", 7},  {"Proc", 6},   {"Load %", 8, "load_percent"},
+	{"Frames/s", 12}, {"Moves", 10}, {"Pinned", 8}, {"Name"},
+};
+
+static const struct print_column move_columns[] = {
+	{"Time", 20},  {"Queue", 7},    {"From", 6},   {"To", 4}, {"Why", 10},
+	{"Load %", 8}, {"From had", 9}, {"To had", 8}, {"Name"},
+};
+
+static const struct print_column proc_columns[] = {
+	{"Proc", 18}, {"Number", 8}, {"Core", 6}, {"Queues", 8}, {"Load %", 0, "load_percent"},
 };
 
 int cmd_vmq(struct shell *sh, int argc, char **argv, struct why *why)
@@ -69,7 +81,9 @@ int cmd_vmq(struct shell *sh, int argc, char **argv, struct why *why)
 	print_extra("nics", "%u", totals.nics);
 	print_extra("queues", "%u", totals.queues);
 	print_extra("queues_without_proc", "%u", totals.unserved);
+	print_rxqs(sh);
 	print_proc_queues(sh, &totals);
+	print_moves(sh);
 	return 0;
 }
 
@@ -110,6 +124,7 @@ static int count_queues(struct shell *sh, const struct walk_vswitch *v, tgt_addr
 {
 	struct queue_totals *totals = arg;
 	struct vport port;
+	tgt_addr proc;
 	struct vnic nic;
 	struct why why;
 
@@ -126,12 +141,76 @@ static int count_queues(struct shell *sh, const struct walk_vswitch *v, tgt_addr
 	totals->nics++;
 	for (unsigned i = 0; i < nic.n_queues && i < VNIC_QUEUES_MAX; i++) {
 		totals->queues++;
-		if (nic.rxq[i].proc < PROC_MAX)
+		if (walk_proc(sh, nic.rxq[i].proc, &proc))
 			totals->by_proc[nic.rxq[i].proc]++;
 		else
 			totals->unserved++;
 	}
 	return 0;
+}
+
+static void print_rxqs(struct shell *sh)
+{
+	unsigned rows = 0;
+
+	print_section("RECEIVE QUEUES");
+	PRINT_TABLE("    ", rxq_columns);
+	walk_ports(sh, print_nic_rxqs, &rows);
+	if (rows == 0)
+		print_none();
+}
+
+static int print_nic_rxqs(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg)
+{
+	unsigned *rows = arg;
+	struct vnic nic;
+	tgt_addr nic_addr;
+
+	if (!walk_port_nic(sh, addr, &nic_addr, &nic))
+		return 0;
+	for (unsigned i = 0; i < nic.n_queues && i < VNIC_QUEUES_MAX; i++) {
+		const struct vnic_rxq *rxq = &nic.rxq[i];
+
+		print_cell_addr(nic_addr);
+		print_cell_fmt("%u", i);
+		if (rxq->proc == VNIC_PROC_NONE)
+			print_cell("[None]");
+		else
+			print_cell_fmt("%u", rxq->proc);
+		print_cell_fmt("%.1f", rxq->load / 10.0);
+		print_cell_fmt("%u", rxq->frames_s);
+		print_cell_fmt("%lu", rxq->moves);
+		cmd_vnic_print_pinned(rxq);
+		print_cell_text(TEXT(nic.obj.name));
+		print_row_end(false);
+		(*rows)++;
+	}
+	return 0;
+}
+
+// The latest first.
+static void print_moves(struct shell *sh)
+{
+	const struct vmq_moves *moves = &sh->root->moves;
+
+	print_section("MOVES BY LOAD");
+	PRINT_TABLE("    ", move_columns);
+	for (uint64_t i = 1; i <= moves->n && i <= VMQ_MOVES_KEPT; i++) {
+		const struct vmq_move *m = &moves->kept[(moves->n - i) % VMQ_MOVES_KEPT];
+
+		print_cell_text(print_wall_clock(m->time_s));
+		print_cell_fmt("%u", m->queue);
+		print_cell_fmt("%u", m->from);
+		print_cell_fmt("%u", m->to);
+		print_cell(name_vmq_reason(m->reason));
+		print_cell_fmt("%.1f", m->load / 10.0);
+		print_cell_fmt("%.1f", m->from_load / 10.0);
+		print_cell_fmt("%.1f", m->to_load / 10.0);
+		print_cell_text(TEXT(m->port));
+		print_row_end(false);
+	}
+	if (moves->n == 0)
+		print_none();
 }
 
 static void print_proc_queues(struct shell *sh, const struct queue_totals *totals)
@@ -141,11 +220,13 @@ static void print_proc_queues(struct shell *sh, const struct queue_totals *total
 
 	if (proc == NULL)
 		return;
-	print_section("RECEIVE QUEUES");
-	PRINT_TABLE("    ", queue_columns);
+	print_section("PROCS");
+	PRINT_TABLE("    ", proc_columns);
 	for (uint32_t i = 0; i < sh->root->n_procs; i++) {
-		tgt_addr addr = tgt_ptr(sh->root->procs[i]);
+		tgt_addr addr;
 
+		if (!walk_proc(sh, i, &addr))
+			continue;
 		if (walk_object(sh, addr, OBJECT_PROC, proc, &why) < 0) {
 			walk_trouble(sh, "    ", "PROC", addr, &why);
 			continue;
@@ -154,9 +235,10 @@ static void print_proc_queues(struct shell *sh, const struct queue_totals *total
 		print_cell_fmt("%u", proc->number);
 		print_cell_fmt("%u", proc->core);
 		print_cell_fmt("%u", proc->number < PROC_MAX ? totals->by_proc[proc->number] : 0);
+		print_cell_fmt("%.1f", proc->load / 10.0);
 		print_row_end(false);
 	}
-	if (sh->root->n_procs == 0)
+	if (walk_n_procs(sh) == 0)
 		print_none();
 	free(proc);
 }

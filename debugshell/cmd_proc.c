@@ -4,6 +4,7 @@
 
 #include "debugshell/clock.h"
 #include "debugshell/cmd.h"
+#include "debugshell/cmd_vnic.h"
 #include "debugshell/names.h"
 #include "debugshell/print.h"
 #include "debugshell/walk.h"
@@ -13,6 +14,7 @@
 static void proc_list(struct shell *sh);
 static void proc_list_row(struct shell *sh, tgt_addr addr, const struct proc *proc, bool torn);
 static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struct why *why);
+static void print_node(struct shell *sh, const struct proc *proc);
 static void print_thread(struct shell *sh, int32_t tid);
 static void print_work(struct shell *sh, const struct type_map *map, const struct proc *proc);
 static void print_queues(struct shell *sh, const struct proc *proc);
@@ -37,10 +39,8 @@ static const struct print_column list_columns[] = {
 };
 
 static const struct print_column queue_columns[] = {
-	{"vNic", 18},
-	{"vPort", 18},
-	{"Queue", 7},
-	{"Name"},
+	{"vNic", 18},     {"vPort", 18}, {"Queue", 7}, {"Load %", 8, "load_percent"},
+	{"Frames/s", 12}, {"Pinned", 8}, {"Name"},
 };
 
 int cmd_proc(struct shell *sh, int argc, char **argv, struct why *why)
@@ -75,15 +75,18 @@ static void proc_list(struct shell *sh)
 	clock_print(sh);
 	PRINT_TABLE("", list_columns);
 	for (uint32_t i = 0; i < sh->root->n_procs; i++) {
-		tgt_addr addr = tgt_ptr(sh->root->procs[i]);
-		int err = walk_object(sh, addr, OBJECT_PROC, proc, &why);
+		tgt_addr addr;
+		int err;
 
+		if (!walk_proc(sh, i, &addr))
+			continue;
+		err = walk_object(sh, addr, OBJECT_PROC, proc, &why);
 		if (err < 0)
 			walk_trouble(sh, "", "PROC", addr, &why);
 		else
 			proc_list_row(sh, addr, proc, err == WALK_TORN);
 	}
-	if (sh->root->n_procs == 0)
+	if (walk_n_procs(sh) == 0)
 		print_none();
 	free(proc);
 }
@@ -125,6 +128,7 @@ static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struc
 	print_text_row("Name", TEXT(proc->obj.name));
 	print_row("Number", "%u", proc->number);
 	print_row("Core", "%u", proc->core);
+	print_node(sh, proc);
 	print_thread(sh, proc->tid);
 	PRINT_FIELD_BY(map, "copy_name", "Copy primitives",
 		       print_text_row("Copy primitives", TEXT(proc->copy_name)));
@@ -146,6 +150,17 @@ static int proc_detail(struct shell *sh, tgt_addr addr, struct proc *proc, struc
 	print_link("Where it is", addr, "where");
 	print_link("Frames in hand", addr, "vnbl");
 	return 0;
+}
+
+static void print_node(struct shell *sh, const struct proc *proc)
+{
+	const struct type_map *map;
+	struct why why;
+
+	if (proc->node < 0)
+		print_absent("NUMA node", "[Not known]");
+	else if (shell_map(sh, "proc", sizeof(*proc), &map, &why) == 0)
+		PRINT_FIELD(map, "node", "NUMA node", "%d", proc->node);
 }
 
 static void print_thread(struct shell *sh, int32_t tid)
@@ -171,6 +186,9 @@ static void print_work(struct shell *sh, const struct type_map *map, const struc
 	print_values("Load", "-", "%.1f %% of the time since its start found frames",
 		     load(sh, proc));
 	print_extra("load_percent", "%.1f", load(sh, proc));
+	print_values("Last second", "load_percent frames_s",
+		     "%.1f %% of it found frames, %u frames per second", proc->load / 10.0,
+		     proc->frames_s);
 }
 
 // The list is one piece of memory behind the configuration that the proc has now.
@@ -218,6 +236,7 @@ static void print_queues(struct shell *sh, const struct proc *proc)
 static void print_queue(struct shell *sh, const struct proc_rxq *rxq)
 {
 	struct vport port;
+	struct vnic nic;
 	struct why why;
 	int err = walk_object(sh, tgt_ptr(rxq->port), OBJECT_VPORT, &port, &why);
 
@@ -225,9 +244,19 @@ static void print_queue(struct shell *sh, const struct proc_rxq *rxq)
 		walk_trouble(sh, "    ", "VPORT", tgt_ptr(rxq->port), &why);
 		return;
 	}
+	err = walk_object(sh, tgt_ptr(rxq->nic), OBJECT_VNIC, &nic, &why);
+	if (err < 0 || rxq->queue >= VNIC_QUEUES_MAX) {
+		if (err >= 0)
+			why_set(&why, -EINVAL, "a NIC has no queue %u", rxq->queue);
+		walk_trouble(sh, "    ", "VNIC", tgt_ptr(rxq->nic), &why);
+		return;
+	}
 	print_cell_addr(tgt_ptr(rxq->nic));
 	print_cell_addr(tgt_ptr(rxq->port));
 	print_cell_fmt("%u", rxq->queue);
+	print_cell_fmt("%.1f", nic.rxq[rxq->queue].load / 10.0);
+	print_cell_fmt("%u", nic.rxq[rxq->queue].frames_s);
+	cmd_vnic_print_pinned(&nic.rxq[rxq->queue]);
 	print_cell_text(TEXT(port.obj.name));
 	print_row_end(false);
 }
@@ -256,7 +285,9 @@ static double load(struct shell *sh, const struct proc *proc)
 {
 	uint64_t now = clock_now(sh);
 
-	if (proc->start_tsc == 0 || now <= proc->start_tsc)
+	uint64_t start = proc->started_tsc != 0 ? proc->started_tsc : proc->start_tsc;
+
+	if (start == 0 || now <= start)
 		return 0;
-	return 100.0 * (double)proc->busy_tsc / (double)(now - proc->start_tsc);
+	return 100.0 * (double)proc->busy_tsc / (double)(now - start);
 }

@@ -149,8 +149,10 @@ static void vnbl_list(struct shell *sh, const struct vnbl_choice *choice)
 	clock_print(sh);
 	PRINT_TABLE("", columns);
 	for (uint32_t i = 0; i < sh->root->n_procs; i++) {
-		tgt_addr addr = tgt_ptr(sh->root->procs[i]);
+		tgt_addr addr;
 
+		if (!walk_proc(sh, i, &addr))
+			continue;
 		if (choice->proc.v != 0 && addr.v != choice->proc.v)
 			continue;
 		if (walk_object(sh, addr, OBJECT_PROC, proc, &why) < 0) {
@@ -253,8 +255,10 @@ static int frame_find(struct shell *sh, tgt_addr addr, struct frame *f)
 	int err = -ENOENT;
 
 	for (uint32_t p = 0; proc != NULL && err != 0 && p < sh->root->n_procs; p++) {
-		tgt_addr at = tgt_ptr(sh->root->procs[p]);
+		tgt_addr at;
 
+		if (!walk_proc(sh, p, &at))
+			continue;
 		for (unsigned i = 0; err != 0 && i < VNBL_BURST_MAX; i++) {
 			*f = (struct frame){.proc = at, .number = i};
 			if (frame_at(sh, at, i, &f->addr, &why) != 0 || f->addr.v != addr.v ||

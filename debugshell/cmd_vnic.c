@@ -10,7 +10,8 @@
 static int vnic_row(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
 static int vnic_detail(struct shell *sh, tgt_addr addr, struct why *why);
 static void print_state(const struct type_map *map, const struct vnic *nic);
-static void print_queues(const struct vnic *nic);
+static void print_queues(const struct type_map *map, const struct vnic *nic);
+static void print_send_queues(const struct type_map *map, const struct vnic *nic, unsigned n);
 static void print_queue_proc(unsigned proc);
 static void print_more(struct shell *sh, const struct vnic *nic, tgt_addr addr);
 
@@ -27,9 +28,7 @@ static const struct print_column receive_columns[] = {
 };
 
 static const struct print_column send_columns[] = {
-	{"Queue", 7},
-	{"Held by", 10},
-	{"Notifications"},
+	{"Queue", 7}, {"Held by", 10}, {"Used", 7}, {"Bursts", 20}, {"Notifications"},
 };
 
 int cmd_vnic(struct shell *sh, int argc, char **argv, struct why *why)
@@ -47,6 +46,14 @@ int cmd_vnic(struct shell *sh, int argc, char **argv, struct why *why)
 	if (rows == 0)
 		print_none();
 	return 0;
+}
+
+void cmd_vnic_print_pinned(const struct vnic_rxq *rxq)
+{
+	if (rxq->pinned == 0)
+		print_cell("[None]");
+	else
+		print_cell_fmt("%u", rxq->pinned - 1);
 }
 
 static int vnic_row(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg)
@@ -102,7 +109,7 @@ static int vnic_detail(struct shell *sh, tgt_addr addr, struct why *why)
 	print_state(map, &nic);
 	print_section("BINDINGS");
 	print_link("vPort", tgt_ptr(nic.port), "nvkd.vport");
-	print_queues(&nic);
+	print_queues(map, &nic);
 	cmd_vnic_print_kind(sh, addr, nic.kind);
 	print_more(sh, &nic, addr);
 	return 0;
@@ -134,7 +141,7 @@ static void print_state(const struct type_map *map, const struct vnic *nic)
 	print_text_row("Path", TEXT(nic->path));
 }
 
-static void print_queues(const struct vnic *nic)
+static void print_queues(const struct type_map *map, const struct vnic *nic)
 {
 	unsigned n = nic->n_queues < VNIC_QUEUES_MAX ? nic->n_queues : VNIC_QUEUES_MAX;
 
@@ -149,7 +156,12 @@ static void print_queues(const struct vnic *nic)
 	}
 	if (n == 0)
 		print_none();
+	print_send_queues(map, nic, n);
+}
 
+// A queue is used when frames are spread over it: the guest has switched it on.
+static void print_send_queues(const struct type_map *map, const struct vnic *nic, unsigned n)
+{
 	print_section("SEND QUEUES");
 	PRINT_TABLE("    ", send_columns);
 	for (unsigned i = 0; i < n; i++) {
@@ -157,6 +169,11 @@ static void print_queues(const struct vnic *nic)
 
 		print_cell_fmt("%u", i);
 		print_queue_proc(lock == 0 ? VNIC_PROC_NONE : lock - 1);
+		if (type_has(map, "rss"))
+			print_cell_flag(nic->rss.queues >> i & 1);
+		else
+			print_cell_absent("[Missing]");
+		print_cell_fmt("%lu", nic->txq[i].bursts);
 		print_cell_fmt("%lu", nic->txq[i].notifications);
 		print_row_end(false);
 	}
@@ -174,6 +191,8 @@ static void print_queue_proc(unsigned proc)
 
 static void print_more(struct shell *sh, const struct vnic *nic, tgt_addr addr)
 {
+	tgt_addr holder;
+
 	print_section("MORE INFORMATION");
 	if (nic->kind == VNIC_VHOST)
 		print_link("Rings", addr, "nvkd.ring");
@@ -182,7 +201,7 @@ static void print_more(struct shell *sh, const struct vnic *nic, tgt_addr addr)
 	for (unsigned i = 0; i < nic->n_queues && i < VNIC_QUEUES_MAX; i++) {
 		uint32_t lock = nic->txq[i].lock;
 
-		if (lock != 0 && lock <= sh->root->n_procs)
-			print_link("Held by", tgt_ptr(sh->root->procs[lock - 1]), "where");
+		if (lock != 0 && walk_proc(sh, lock - 1, &holder))
+			print_link("Held by", holder, "where");
 	}
 }

@@ -130,7 +130,7 @@ static void print_vhost(struct shell *sh, tgt_addr nic, const struct vhost *v)
 		print_row("Guest memory", "%016lx", tgt_ptr(v->mem).v);
 	else
 		print_row("Guest memory", "[None]");
-	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
+	for (unsigned i = 0; i < ring_count(v); i++)
 		print_ring(sh, nic, v, i);
 }
 

@@ -94,13 +94,13 @@ int cmd_where(struct shell *sh, int argc, char **argv, struct why *why)
 
 static int where_list(struct shell *sh, struct why *why)
 {
-	unsigned n = sh->root->n_procs;
+	unsigned n = walk_n_procs(sh), at = 0;
 	struct where *all = n > 0 ? aligned_alloc(64, n * sizeof(*all)) : NULL;
 
 	if (all == NULL && n > 0)
 		return why_set(why, -ENOMEM, "out of memory");
-	for (unsigned i = 0; i < n; i++)
-		all[i].addr = tgt_ptr(sh->root->procs[i]);
+	for (uint32_t i = 0; i < sh->root->n_procs; i++)
+		at += at < n && walk_proc(sh, i, &all[at].addr);
 	where_look(sh, all, n);
 	print_blank();
 	clock_print(sh);
@@ -316,12 +316,13 @@ static struct text thread_role(struct shell *sh, int32_t tid)
 	struct proc *proc = aligned_alloc(64, sizeof(*proc));
 	struct text text = {.s = ""};
 	struct why why;
+	tgt_addr addr;
 
 	if (tid == sh->root->pid)
 		print_append(&text, "main");
 	for (uint32_t i = 0; proc != NULL && i < sh->root->n_procs && text.s[0] == '\0'; i++)
-		if (walk_object(sh, tgt_ptr(sh->root->procs[i]), OBJECT_PROC, proc, &why) >= 0 &&
-		    proc->tid == tid)
+		if (walk_proc(sh, i, &addr) &&
+		    walk_object(sh, addr, OBJECT_PROC, proc, &why) >= 0 && proc->tid == tid)
 			print_append(&text, "proc %u", proc->number);
 	free(proc);
 	return text;

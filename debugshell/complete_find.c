@@ -157,7 +157,8 @@ static void find_objects(struct shell *sh, struct complete *c, unsigned kinds, u
 static void find_in_root(struct find *f, const struct vsw_root *root)
 {
 	for (unsigned i = 0; i < root->n_procs && i < PROC_MAX; i++)
-		find_proc(f, i, tgt_ptr(root->procs[i]));
+		if (root->procs[i] != NULL)
+			find_proc(f, i, tgt_ptr(root->procs[i]));
 	for (unsigned i = 0; i < root->n_vswitches && i < CONF_SWITCHES_MAX && !is_late(f); i++)
 		find_switch(f, tgt_ptr(root->vswitches[i]));
 }

@@ -121,6 +121,7 @@ static bool collect_objects(struct shell *sh, struct target *target)
 	struct target *record = sh->target;
 	uint64_t before, after;
 	struct why why;
+	tgt_addr proc;
 
 	for (unsigned i = 0; i < DUMP_TRIES; i++) {
 		uint64_t room = DUMP_SESSIONS_BYTES;
@@ -133,7 +134,8 @@ static bool collect_objects(struct shell *sh, struct target *target)
 			return false;
 		root_check(sh);
 		for (uint32_t p = 0; p < sh->root->n_procs; p++)
-			show(sh, "proc", tgt_ptr(sh->root->procs[p]));
+			if (walk_proc(sh, p, &proc))
+				show(sh, "proc", proc);
 		for (uint32_t s = 0; s < walk_n_vswitches(sh); s++)
 			collect_vswitch(sh, walk_vswitch_addr(sh, s), &room);
 		after = generation_of(sh, target);

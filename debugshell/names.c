@@ -10,6 +10,7 @@
 #include "switch/proc_types.h"
 #include "switch/vlan_types.h"
 #include "switch/vswitch_types.h"
+#include "vmq/vmq_types.h"
 
 #define X(number, name, text)                                                                      \
 	case number:                                                                               \
@@ -41,6 +42,7 @@ NAME_FUNCTION(name_acl_kind, ACL_KINDS)
 NAME_FUNCTION(name_acl_direction, ACL_DIRECTIONS)
 NAME_FUNCTION(name_acl_action, ACL_ACTIONS)
 NAME_FUNCTION(name_conntrack_state, CONNTRACK_STATES)
+NAME_FUNCTION(name_vmq_reason, VMQ_REASONS)
 #undef X
 
 // These two tables have another order of columns, or give the name instead of the text.

@@ -22,3 +22,4 @@ const char *name_acl_kind(unsigned number);
 const char *name_acl_direction(unsigned number);
 const char *name_acl_action(unsigned number);
 const char *name_conntrack_state(unsigned number);
+const char *name_vmq_reason(unsigned number);

@@ -71,6 +71,11 @@ int ring_addr(struct shell *sh, tgt_addr nic, unsigned index, tgt_addr *ret, str
 	return err;
 }
 
+unsigned ring_count(const struct vhost *v)
+{
+	return 2U * (v->nic.n_queues < VNIC_QUEUES_MAX ? v->nic.n_queues : VNIC_QUEUES_MAX);
+}
+
 void ring_walk(struct shell *sh, const char *indent, ring_fn fn, void *arg)
 {
 	struct walker walker = {indent, fn, arg};
@@ -221,7 +226,7 @@ static int walk_nic(struct shell *sh, tgt_addr port, tgt_addr nic, const struct 
 	err = shell_map(sh, "vhost", sizeof(*vhost), &map, &why);
 	if (err == 0)
 		err = type_read(sh->target, map, nic, vhost);
-	for (unsigned i = 0; i < VHOST_RINGS_MAX && err == 0 && goes_on; i++) {
+	for (unsigned i = 0; err == 0 && i < ring_count(vhost) && goes_on; i++) {
 		ring.index = i;
 		ring.name = TEXT(vhost->nic.obj.name);
 		ring.negotiated = vhost->negotiated;

@@ -29,6 +29,9 @@ struct ring {
 // Address of the struct virtq of a NIC's ring. Negative errno and 'why'.
 int ring_addr(struct shell *sh, tgt_addr nic, unsigned index, tgt_addr *ret, struct why *why);
 
+// How many rings a NIC has that was read, two per queue pair.
+unsigned ring_count(const struct vhost *v);
+
 /**
  * Calls 'fn' for each ring of the NICs of all VMs until it returns false. Damaged objects on the
  * way are told behind 'indent'; NULL: they are not.

@@ -344,8 +344,7 @@ static void shell_drop_interrupts(const sigset_t *before)
 static struct text shell_prompt(const struct shell *sh)
 {
 	struct text prompt = {.s = ""};
-	uint32_t n = sh->root->n_procs;
 
-	print_append(&prompt, "%u: vsw> ", n < PROC_MAX ? n : PROC_MAX);
+	print_append(&prompt, "%u: vsw> ", walk_n_procs(sh));
 	return prompt;
 }

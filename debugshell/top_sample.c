@@ -74,11 +74,13 @@ void top_sample_free(struct top_sample *sample)
 static int read_procs(struct shell *sh, struct top_sample *s)
 {
 	struct proc *proc = aligned_alloc(64, sizeof(*proc));
+	tgt_addr addr;
 
 	if (proc == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < sh->root->n_procs; i++)
-		read_proc(sh, s, tgt_ptr(sh->root->procs[i]), proc);
+		if (walk_proc(sh, i, &addr))
+			read_proc(sh, s, addr, proc);
 	free(proc);
 	return 0;
 }
@@ -95,7 +97,7 @@ static void read_proc(struct shell *sh, struct top_sample *s, tgt_addr addr, str
 	thread = where_thread(sh, proc->tid);
 	s->procs[s->n_procs++] = (struct top_proc){
 		.addr = addr,
-		.start_tsc = proc->start_tsc,
+		.start_tsc = proc->started_tsc != 0 ? proc->started_tsc : proc->start_tsc,
 		.tsc = clock_now(sh),
 		.number = proc->number,
 		.core = proc->core,

@@ -80,12 +80,12 @@ void vnbl_drops_list(struct shell *sh, const struct vnbl_choice *choice)
 	print_section("DROPPED FRAMES");
 	PRINT_TABLE("    ", columns);
 	for (uint32_t i = 0; i < sh->root->n_procs; i++) {
-		tgt_addr addr = tgt_ptr(sh->root->procs[i]);
 		enum object_type type;
+		tgt_addr addr;
 		int err;
 
 		// One that is damaged is told among those with frames in hand.
-		if ((choice->proc.v != 0 && addr.v != choice->proc.v) ||
+		if (!walk_proc(sh, i, &addr) || (choice->proc.v != 0 && addr.v != choice->proc.v) ||
 		    walk_type(sh, addr, &type, &why) != 0 || type != OBJECT_PROC)
 			continue;
 		err = find_log(sh, i, &log, &why);
@@ -195,11 +195,12 @@ static int find_field(struct shell *sh, const char *name, const char *field, uin
 static int find_record(struct shell *sh, tgt_addr addr, struct drops_log *log, uint32_t *x_at)
 {
 	struct why why;
+	tgt_addr proc;
 
 	for (uint32_t i = 0; i < sh->root->n_procs; i++) {
 		uint64_t offset;
 
-		if (find_log(sh, i, log, &why) != 0)
+		if (!walk_proc(sh, i, &proc) || find_log(sh, i, log, &why) != 0)
 			continue;
 		offset = addr.v - log->records.v;
 		if (offset % log->record_size == 0 && offset / log->record_size < log->n_records) {

@@ -186,6 +186,23 @@ void walk_trouble(struct shell *sh, const char *indent, const char *title, tgt_a
 	sh->troubles++;
 }
 
+bool walk_proc(const struct shell *sh, uint32_t number, tgt_addr *ret)
+{
+	if (number >= sh->root->n_procs || number >= PROC_MAX)
+		return false;
+	*ret = tgt_ptr(sh->root->procs[number]);
+	return ret->v != 0;
+}
+
+unsigned walk_n_procs(const struct shell *sh)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < sh->root->n_procs && i < PROC_MAX; i++)
+		n += sh->root->procs[i] != NULL;
+	return n;
+}
+
 uint64_t walk_generation(struct shell *sh)
 {
 	struct vsw_root *root = malloc(sizeof(*root));
@@ -198,7 +215,8 @@ uint64_t walk_generation(struct shell *sh)
 		for (uint32_t i = 0; i < root->n_vswitches && i < CONF_SWITCHES_MAX; i++)
 			generation = mix_vswitch(sh, generation, tgt_ptr(root->vswitches[i]));
 		for (uint32_t i = 0; i < root->n_procs && i < PROC_MAX; i++)
-			generation = mix_proc(sh, generation, tgt_ptr(root->procs[i]));
+			if (root->procs[i] != NULL)
+				generation = mix_proc(sh, generation, tgt_ptr(root->procs[i]));
 	}
 	free(root);
 	return generation;
@@ -487,10 +505,9 @@ static int find_proc(struct shell *sh, const char *word, tgt_addr *ret)
 
 	if (strncmp(word, "proc", 4) == 0)
 		number = strtoul(word + 4, &end, 10);
-	if (*end != '\0' || !isdigit((unsigned char)end[-1]) || number >= sh->root->n_procs)
+	if (*end != '\0' || !isdigit((unsigned char)end[-1]) || number >= PROC_MAX)
 		return -ENOENT;
-	*ret = tgt_ptr(sh->root->procs[number]);
-	return 0;
+	return walk_proc(sh, (uint32_t)number, ret) ? 0 : -ENOENT;
 }
 
 static void add_stats(struct vport_stats *sum, const struct vport_stats *one)

@@ -64,6 +64,15 @@ bool walk_port_nic(struct shell *sh, tgt_addr addr, tgt_addr *x_nic, struct vnic
 void walk_trouble(struct shell *sh, const char *indent, const char *title, tgt_addr addr,
 		  const struct why *why);
 
+/**
+ * The proc of this number in the root's table; false: there is none, for numbers have holes when
+ * procs were removed.
+ */
+bool walk_proc(const struct shell *sh, uint32_t number, tgt_addr *ret);
+
+// How many procs there are.
+unsigned walk_n_procs(const struct shell *sh);
+
 // A number that is another one when a switch or a port has come or gone.
 uint64_t walk_generation(struct shell *sh);
 

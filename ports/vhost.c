@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <linux/virtio_net.h>
 #include <rte_branch_prediction.h>
 #include <rte_vhost.h>
 
@@ -30,8 +31,13 @@
 	(VIRTQ_FEATURE_VERSION_1 | VIRTQ_FEATURE_MRG_RXBUF | VIRTQ_FEATURE_EVENT_IDX |             \
 	 VIRTQ_FEATURE_INDIRECT_DESC | (1ULL << VHOST_USER_F_PROTOCOL_FEATURES))
 
-// REPLY_ACK: the VMM knows that a change of memory is done before it goes on.
-#define VHOST_PROTOCOL_FEATURES (1ULL << VHOST_USER_PROTOCOL_F_REPLY_ACK)
+// With several queue pairs only: what a port offers may not change.
+#define VHOST_FEATURE_MQ (1ULL << VIRTIO_NET_F_MQ)
+
+// REPLY_ACK: the VMM knows that a change of memory is done before it goes on. MQ: it may ask how
+// many queue pairs there are.
+#define VHOST_PROTOCOL_FEATURES    (1ULL << VHOST_USER_PROTOCOL_F_REPLY_ACK)
+#define VHOST_PROTOCOL_FEATURES_MQ (1ULL << VHOST_USER_PROTOCOL_F_MQ)
 
 enum { SEGMENTS_BATCH = 8 }; // segments of a GSO frame that are sent in one go
 
@@ -94,6 +100,7 @@ static const struct vhost *vhost_of_const(const struct vnic *nic)
 
 int vhost_create(const struct vnic_conf *conf, struct vnic **ret, struct errtext *e)
 {
+	uint64_t features = VHOST_FEATURES | (conf->queues > 1 ? VHOST_FEATURE_MQ : 0);
 	struct vhost *v;
 	int rc;
 
@@ -109,7 +116,7 @@ int vhost_create(const struct vnic_conf *conf, struct vnic **ret, struct errtext
 	v->nic.n_queues = conf->queues;
 	snprintf(v->nic.obj.name, sizeof(v->nic.obj.name), "%s", conf->name);
 	v->server = conf->server;
-	v->features = conf->features != 0 ? conf->features & VHOST_FEATURES : VHOST_FEATURES;
+	v->features = conf->features != 0 ? conf->features & features : features;
 	v->vid = -1;
 	v->peer_fd = -1;
 	pthread_mutex_init(&v->lock, NULL);
@@ -142,14 +149,17 @@ uint64_t vhost_features(const struct vnic *nic)
 bool vhost_trouble(const struct vnic *nic, char *text, size_t size)
 {
 	const struct vhost *v = vhost_of_const(nic);
+	char queue[24] = "";
 
 	for (unsigned i = 0; i < 2u * nic->n_queues; i++) {
 		const struct virtq *q = &v->rings[i].q;
 
 		if (!vring_attached(q) || !vring_broken(q))
 			continue;
-		snprintf(text, size, "%s ring stopped until the guest resets it: %s (%u)",
-			 i % 2 == 0 ? "receive" : "transmit", vring_break_text(q->broken),
+		if (nic->n_queues > 1)
+			snprintf(queue, sizeof(queue), " of queue %u", i / 2);
+		snprintf(text, size, "%s ring%s stopped until the guest resets it: %s (%u)",
+			 i % 2 == 0 ? "receive" : "transmit", queue, vring_break_text(q->broken),
 			 q->broken_detail);
 		return true;
 	}
@@ -435,18 +445,20 @@ static int start_client(struct vhost *v, struct errtext *e)
 static int library_register(struct vhost *v, uint64_t flags, struct errtext *e)
 {
 	const char *path = v->nic.path;
-	uint64_t offered = 0;
+	uint64_t offered = 0, protocol = VHOST_PROTOCOL_FEATURES;
 
 	if (rte_vhost_driver_register(path, flags) < 0)
 		return errtext_set(e, -ENOSPC,
 				   "the vhost library takes no more sockets: it has room for 1024");
 	v->registered = 1;
 	n_servers += v->server;
+	if (v->features & VHOST_FEATURE_MQ)
+		protocol |= VHOST_PROTOCOL_FEATURES_MQ;
 	// Both masks are wider than we are. Taking away, other than setting, keeps what the library
 	// does for a network device.
 	if (rte_vhost_driver_disable_features(path, ~v->features) < 0 ||
 	    rte_vhost_driver_get_features(path, &offered) < 0 || offered != v->features ||
-	    rte_vhost_driver_set_protocol_features(path, VHOST_PROTOCOL_FEATURES) < 0 ||
+	    rte_vhost_driver_set_protocol_features(path, protocol) < 0 ||
 	    rte_vhost_driver_callback_register(path, &vhost_callbacks) < 0) {
 		library_unregister(v);
 		return errtext_set(e, -ENOTSUP,

@@ -47,6 +47,12 @@ void vhost_rings_down(struct vhost *v, uint32_t mask);
 void vhost_rings_up(struct vhost *v);
 
 /**
+ * The guest is switching this ring off: no proc sends a frame there any more, if there is another
+ * to send to. Waits for procs. The ring is as it was. Call with v->lock held.
+ */
+void vhost_ring_empty_out(struct vhost *v, unsigned index);
+
+/**
  * Takes over the memory that the library has mapped, and lets go of it. All rings must be
  * down. Call with v->lock held; loading from a callback of the library after a good
  * SET_MEM_TABLE. 'broken': parts of it went away already.
@@ -56,5 +62,5 @@ void vhost_memory_drop(struct vhost *v);
 
 static inline uint32_t vhost_all_rings(const struct vhost *v)
 {
-	return (1u << (2 * v->nic.n_queues)) - 1;
+	return UINT32_MAX >> (32 - 2 * v->nic.n_queues);
 }

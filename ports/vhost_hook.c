@@ -51,6 +51,7 @@ static int new_device(int vid);
 static void destroy_device(int vid);
 static enum rte_vhost_msg_result before_message(int vid, void *msg);
 static enum rte_vhost_msg_result after_message(int vid, void *msg);
+static void answer_queue_num(const struct vhost *v, struct vhost_message *m);
 static void apply(struct vhost *v, const struct vhost_message *m);
 static void forget_device(struct vhost *v);
 static struct vhost *lock_by_vid(int vid);
@@ -201,10 +202,17 @@ static enum rte_vhost_msg_result before_message(int vid, void *msg)
 		vhost_msg_close_fds(m);
 		return RTE_VHOST_MSG_RESULT_ERR;
 	}
+	if (m->request == VHOST_MSG_GET_QUEUE_NUM) {
+		answer_queue_num(v, m);
+		pthread_mutex_unlock(&v->lock);
+		return RTE_VHOST_MSG_RESULT_REPLY;
+	}
 	if (vhost_msg_unmaps(m)) {
 		vhost_rings_down(v, vhost_all_rings(v));
 		vhost_memory_drop(v);
 	} else {
+		if (m->request == VHOST_MSG_SET_VRING_ENABLE && m->payload.state.num == 0)
+			vhost_ring_empty_out(v, m->payload.state.index);
 		vhost_rings_down(v, vhost_msg_rings(m, 2u * v->nic.n_queues));
 	}
 	pthread_mutex_unlock(&v->lock);
@@ -224,6 +232,15 @@ static enum rte_vhost_msg_result after_message(int vid, void *msg)
 	vhost_rings_up(v);
 	pthread_mutex_unlock(&v->lock);
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+// The library would promise as many as it can itself, and its peer would use them.
+static void answer_queue_num(const struct vhost *v, struct vhost_message *m)
+{
+	vhost_msg_close_fds(m);
+	m->n_fds = 0;
+	m->payload.u64 = v->nic.n_queues;
+	m->size = sizeof(m->payload.u64);
 }
 
 // What a good message changed, of the things that the library does not tell otherwise.

@@ -56,7 +56,7 @@ const char *vhost_msg_check(const struct vhost_message *m, unsigned n_rings)
 
 uint32_t vhost_msg_rings(const struct vhost_message *m, unsigned n_rings)
 {
-	const uint32_t all = (1u << n_rings) - 1;
+	const uint32_t all = UINT32_MAX >> (32 - n_rings);
 	uint32_t ring;
 
 	switch (m->request) {

@@ -87,7 +87,8 @@ struct vhost_message {
 const char *vhost_msg_check(const struct vhost_message *m, unsigned n_rings);
 
 /**
- * The rings that the library changes when it works on the message, as a bit mask.
+ * The rings that the library changes when it works on the message, as a bit mask. 'n_rings' is
+ * 1 to 32.
  */
 uint32_t vhost_msg_rings(const struct vhost_message *m, unsigned n_rings);
 

@@ -16,6 +16,7 @@
 
 #include "ports/guest_mem.h"
 #include "ports/log.h"
+#include "ports/rss.h"
 #include "ports/vhost.h"
 #include "ports/vhost_msg.h"
 #include "ports/vnic_ops.h"
@@ -25,6 +26,7 @@
 enum { FD_NOT_SET = -2 };
 
 static void ring_up(struct vhost *v, unsigned index);
+static void spread(struct vhost *v);
 static bool ring_complete(const struct vhost *v, unsigned index, struct rte_vhost_vring *lib);
 static enum virtq_direction direction_of(unsigned index);
 static void dump_rings(const struct vhost *v);
@@ -65,6 +67,17 @@ void vhost_rings_up(struct vhost *v)
 	for (unsigned i = 0; i < 2u * v->nic.n_queues; i++)
 		if (atomic_load(&v->rings[i].use) == VHOST_RING_DOWN)
 			ring_up(v, i);
+	spread(v);
+}
+
+void vhost_ring_empty_out(struct vhost *v, unsigned index)
+{
+	uint32_t left = atomic_load(&v->nic.rss.queues) & ~(1u << index / 2);
+
+	if (direction_of(index) != VIRTQ_TO_GUEST || left == 0)
+		return;
+	if (rss_set_queues(&v->nic.rss, left))
+		vnic_synchronize(&v->nic);
 }
 
 void vhost_memory_load(struct vhost *v, bool broken)
@@ -140,6 +153,18 @@ static void ring_up(struct vhost *v, unsigned index)
 			      memory_order_release);
 	if (conf.direction == VIRTQ_FROM_GUEST)
 		vnic_wake(&v->nic, index / 2);
+}
+
+// Flows go to the queues that are up. When none is, it does not matter where they are dropped.
+static void spread(struct vhost *v)
+{
+	uint32_t queues = 0;
+
+	for (unsigned q = 0; q < v->nic.n_queues; q++)
+		if (atomic_load(&v->rings[2 * q].use) == VHOST_RING_UP)
+			queues |= 1u << q;
+	if (queues != 0)
+		rss_set_queues(&v->nic.rss, queues);
 }
 
 /*

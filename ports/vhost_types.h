@@ -13,6 +13,10 @@
  * nothing of our procs. So a hook before each message takes the rings concerned away from the
  * procs, and a hook after it gives them back with what is valid then (vhost_hook.c).
  *
+ * Several queue pairs: the guest switches them on and off while it runs. A ring that it receives
+ * from gets nothing while it is off, one that it sends by is emptied all the same; which of them
+ * its frames are spread over is told to 'nic.rss'.
+ *
  * Threads: procs read 'use' of a ring and, while it is not DOWN, own the ring as vring.h says.
  * 'lock' protects the rest; it is taken by the library's threads and the main thread, held
  * while waiting for procs, never while calling a function of the library that calls back or
@@ -20,6 +24,7 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -31,9 +36,9 @@
 struct guest_mem;
 
 enum {
-	VHOST_RINGS_MAX = 2 * VNIC_QUEUES_MAX,
-	VHOST_SOCKET_PATH_MAX = 107, // bytes without the closing zero, of sockaddr_un
-	VHOST_SERVERS_MAX = 500      // the library polls 1024 fds, two per port that listens
+	VHOST_RINGS_MAX = 2 * VNIC_QUEUES_MAX, // so that a bit mask of them is a uint32_t
+	VHOST_SOCKET_PATH_MAX = 107,           // bytes without the closing zero, of sockaddr_un
+	VHOST_SERVERS_MAX = 500 // the library polls 1024 fds, two per port that listens
 };
 
 // Where the peer stands.
@@ -52,6 +57,7 @@ enum {
 enum vhost_phase { VHOST_PHASES(X) };
 enum vhost_use { VHOST_USES(X) };
 #undef X
+static_assert(VHOST_RINGS_MAX <= 32, "rings are given as bits of a uint32_t");
 
 struct vhost_ring {
 	// Written under the lock, read by procs.

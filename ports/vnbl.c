@@ -61,6 +61,14 @@ struct rte_mempool *vnbl_pool(void)
 	return pool;
 }
 
+void vnbl_thread_end(void)
+{
+	struct rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
+
+	if (cache != NULL)
+		rte_mempool_cache_flush(cache, pool);
+}
+
 int vnbl_make_safe(struct vnbl *v)
 {
 	struct rte_mbuf *m;

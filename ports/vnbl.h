@@ -26,6 +26,9 @@ void vnbl_fini(void);
 // The pool, for ethdev's receive queues; NULL before vnbl_init().
 struct rte_mempool *vnbl_pool(void);
 
+// A thread that has handled frames, and ends, gives back what it keeps of the pool for itself.
+void vnbl_thread_end(void);
+
 /**
  * Prepares 'v' for a new frame: no flags, no pieces, hdr at safe[].
  */

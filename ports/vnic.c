@@ -12,6 +12,7 @@
 #include "ports/copy.h"
 #include "ports/droplog.h"
 #include "ports/object.h"
+#include "ports/rss.h"
 #include "ports/sigbus.h"
 #include "ports/vnbl_mbuf.h"
 #include "ports/vnic_ops.h"
@@ -260,6 +261,7 @@ void vnic_tx(struct vnic *nic, unsigned q, struct vnbl *const frames[], unsigned
 		}
 		n = 0;
 	}
+	txq->bursts++;
 	if (inbox_waits(txq))
 		inbox_send(nic, q, st);
 	if (n > 0)
@@ -350,6 +352,7 @@ void vnic_set_state(struct vnic *nic, enum vnic_state state, int err, const char
 
 void vnic_queues_init(struct vnic *nic)
 {
+	rss_init(&nic->rss);
 	for (unsigned q = 0; q < VNIC_QUEUES_MAX; q++) {
 		atomic_store_explicit(&nic->rxq[q].proc, VNIC_PROC_NONE, memory_order_relaxed);
 		nic->rxq[q].index = (uint16_t)q;

@@ -40,7 +40,7 @@ struct vnic_conf {
 	const char *pcap_tx; // pcap: file to capture to, "-" = the caller's pipe (pcap_fd), or NULL
 	int pcap_fd; // pcap tx "-": where to write; owned by the NIC, also when it cannot be made
 	bool server; // vhost: we own the socket
-	uint16_t queues;   // 1
+	uint16_t queues;   // queue pairs: 1..VNIC_QUEUES_MAX; 1 but for vhost
 	uint32_t mtu;      // bytes, L3 payload
 	uint8_t mac[6];    // address to give to a host TAP; all zero = let the kernel choose
 	uint64_t features; // vhost: virtio features to offer; 0 = all that we have

@@ -48,7 +48,8 @@ enum vnic_state { VNIC_STATES(X) };
 #undef X
 
 enum {
-	VNIC_QUEUES_MAX = 1,     // queue pairs of one NIC
+	VNIC_QUEUES_MAX = 16,    // queue pairs of one NIC
+	VNIC_RSS_SIZE = 128,     // entries of the table that spreads flows over queues
 	VNIC_INBOX_SIZE = 512,   // frames that may wait for a tx queue's holder
 	VNIC_PROC_NONE = 0xffff, // rx queue is given to no proc
 	VNIC_PATH_SIZE = 256,    // bytes with the closing zero
@@ -67,13 +68,24 @@ enum vnic_event {
 };
 
 struct vnic_rxq {
-	// Written by the main thread under RCU.
+	// Written by the main thread; 'proc' under RCU.
 	alignas(64) _Atomic uint16_t proc; // proc that polls it, or VNIC_PROC_NONE
 	uint16_t index;
+	uint16_t pinned;        // 1 + the core that it is to be polled on; 0: any
+	uint16_t moving;        // 1 + the proc that it is being moved to; 0: it stays
+	uint32_t load;          // thousandths of a proc's time, in the last second
+	uint32_t frames_s;      // frames per second in it
+	uint64_t moves;         // from one proc to another
+	uint64_t seen_busy_tsc; // what the proc had written at the end of it
+	uint64_t seen_frames;
+	uint64_t balanced_tsc; // what the proc had written when loads were last compared
 
 	// Written by that proc.
-	uint32_t armed;  // 1: the proc sleeps and waits for a wake-up by this queue
-	uint64_t bursts; // bursts that held frames
+	alignas(64) uint32_t armed; // 1: the proc sleeps and waits for a wake-up by this queue
+	uint32_t pad;
+	uint64_t bursts;   // bursts that held frames
+	uint64_t frames;   // in them
+	uint64_t busy_tsc; // cycles that they took
 };
 
 struct vnic_txq {
@@ -83,6 +95,15 @@ struct vnic_txq {
 	_Atomic uint32_t waiting;         // frames in the inbox
 
 	uint64_t notifications; // wake-ups sent to the peer; by who settles, without the lock
+	uint64_t bursts;        // groups of frames sent; under the lock
+};
+
+// Which tx queue a flow goes to (rss.h). Written by who knows which queues the guest has switched
+// on, read by procs.
+struct vnic_rss {
+	alignas(64) _Atomic uint32_t queues;   // bit mask of those in the table
+	uint32_t changes;                      // of the table
+	_Atomic uint16_t table[VNIC_RSS_SIZE]; // not bytes: a debugger takes those for a frame
 };
 
 struct vnic {
@@ -108,6 +129,7 @@ struct vnic {
 	_Atomic uint32_t link;   // 1: peer or link is there, as the kind told last
 	_Atomic uint32_t events; // enum vnic_event bits not yet seen by the main thread
 
+	struct vnic_rss rss;
 	struct vnic_rxq rxq[VNIC_QUEUES_MAX];
 	struct vnic_txq txq[VNIC_QUEUES_MAX];
 };

@@ -11,6 +11,7 @@
 #include "switch/conf_mac.h"
 #include "switch/conf_policy.h"
 #include "switch/conf_value.h"
+#include "switch/conf_vmq.h"
 #include "switch/fdb_types.h"
 
 enum {
@@ -22,7 +23,7 @@ struct port_add {
 	struct conf_port p;
 	const struct conf_switch *sw;
 	const char *backend; // the word that chose it
-	unsigned mac_word, id_word;
+	unsigned mac_word, id_word, queues_word;
 };
 
 static int read_switch(struct conf_args *args, const char *value, void *target);
@@ -77,7 +78,8 @@ enum {
 	X("address", "addresses or prefixes, or none", conf_policy_read_addresses)                 \
 	X("address-limit", "a number, 0 for off", conf_policy_read_address_limit)                  \
 	X("sessions", "a number, or default", conf_policy_read_sessions)                           \
-	X("sessions-full", "drop or allow", conf_policy_read_sessions_full)
+	X("sessions-full", "drop or allow", conf_policy_read_sessions_full)                        \
+	X("vmq-pin", "queues and their cores, or none", conf_vmq_read_pins)
 
 #define X(name, value, read) {name, value, read},
 
@@ -115,6 +117,8 @@ int conf_edit_port_add(struct conf_args *args, struct conf_edit *ret)
 	err = check_add(args, &add, seen);
 	if (err == 0)
 		err = conf_policy_check(args, 2, &add.p, NULL);
+	if (err == 0)
+		err = conf_vmq_check(args, 2, &add.p);
 	if (err != 0)
 		return err;
 	err = choose_id(args, &add, (seen >> KEY_ID & 1) != 0);
@@ -156,6 +160,8 @@ int conf_edit_port_set(struct conf_args *args, struct conf_edit *ret)
 			return err;
 	}
 	err = conf_policy_check(args, first, &changed, p);
+	if (err == 0)
+		err = conf_vmq_check(args, first, &changed);
 	if (err != 0)
 		return err;
 	*p = changed;
@@ -375,13 +381,10 @@ static int read_queues(struct conf_args *args, const char *value, void *target)
 	struct errtext why;
 	uint32_t queues;
 
-	if (conf_value_number(value, 1, UINT16_MAX, &queues, &why) != 0)
+	if (conf_value_number(value, 1, VNIC_QUEUES_MAX, &queues, &why) != 0)
 		return conf_fail(args, -EINVAL, "queues: %s", why.text);
-	if (queues > VNIC_QUEUES_MAX)
-		return conf_fail(args, -EINVAL,
-				 "queues: a port has one queue pair in this version; leave it out "
-				 "or say 1");
 	add->p.queues = (uint16_t)queues;
+	add->queues_word = args->at - 1;
 	return 0;
 }
 
@@ -474,6 +477,11 @@ static int check_add(struct conf_args *args, struct port_add *add, uint32_t seen
 					 add_keys[only[i].key].name, add->backend,
 					 only[i].kind == VNIC_VHOST ? "vhost" : "pcap");
 	}
+	if ((seen >> KEY_QUEUES & 1) != 0 && add->p.kind != VNIC_VHOST)
+		return conf_fail_at(args, add->queues_word, -EINVAL,
+				    "'queues' does not go with '%s', which has one queue: only a "
+				    "guest's NIC, 'vhost', has several; leave it out",
+				    add->backend);
 	if ((seen >> KEY_CLIENT & 1) != 0 && (seen >> KEY_SERVER & 1) != 0)
 		return conf_fail(args, -EINVAL, "'client' and 'server' exclude each other");
 	if (add->p.kind == VNIC_PCAP && (seen & (1u << KEY_RX | 1u << KEY_TX)) == 0)

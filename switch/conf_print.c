@@ -11,6 +11,7 @@
 
 #include "switch/conf_acl.h"
 #include "switch/conf_policy.h"
+#include "switch/conf_vmq.h"
 #include "switch/conf_value.h"
 
 static void print_switch(const struct conf *c, const struct conf_switch *sw, FILE *f);
@@ -64,6 +65,8 @@ static void print_switch(const struct conf *c, const struct conf_switch *sw, FIL
 	fputs("\nswitch set ", f);
 	words_print(f, sw->name);
 	fprintf(f, " ageing %u stations %u mtu %u", sw->ageing_s, sw->stations, sw->mtu);
+	if (sw->vmq_static)
+		fputs(" vmq-scheduling static", f);
 	if (sw->friendly_name[0] != '\0')
 		print_pair(f, "friendly-name", sw->friendly_name);
 	fputc('\n', f);
@@ -145,7 +148,7 @@ static void print_port_set(const struct conf_port *p, FILE *f)
 	bool mac = p->mac_set && conf_port_is_implied(p);
 
 	if (p->friendly_name[0] == '\0' && p->max_stations == 0 && !mac &&
-	    !conf_policy_is_set(&p->policy))
+	    !conf_policy_is_set(&p->policy) && !conf_vmq_is_set(&p->vmq))
 		return;
 	fputs("port set ", f);
 	words_print(f, p->name);
@@ -156,6 +159,7 @@ static void print_port_set(const struct conf_port *p, FILE *f)
 	if (p->max_stations != 0)
 		fprintf(f, " max-stations %u", p->max_stations);
 	conf_policy_print(&p->policy, f);
+	conf_vmq_print(&p->vmq, f);
 	fputc('\n', f);
 }
 

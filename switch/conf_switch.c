@@ -120,6 +120,17 @@ static int read_stations(struct conf_args *args, const char *value, void *target
 	return 0;
 }
 
+static int read_scheduling(struct conf_args *args, const char *value, void *target)
+{
+	struct conf_switch *sw = target;
+
+	if (strcmp(value, "dynamic") != 0 && strcmp(value, "static") != 0)
+		return conf_fail(args, -EINVAL,
+				 "vmq-scheduling: '%.60s' is neither dynamic nor static", value);
+	sw->vmq_static = strcmp(value, "static") == 0;
+	return 0;
+}
+
 static int read_mtu(struct conf_args *args, const char *value, void *target)
 {
 	struct conf_switch *sw = target;
@@ -148,6 +159,7 @@ int conf_edit_switch_set(struct conf_args *args, struct conf_edit *ret)
 		{"ageing", "seconds", read_ageing},
 		{"stations", "how many the MAC table holds", read_stations},
 		{"mtu", "bytes", read_mtu},
+		{"vmq-scheduling", "dynamic or static", read_scheduling},
 		{"friendly-name", "a text", read_friendly},
 	};
 	struct conf_switch *sw, changed;
@@ -159,7 +171,8 @@ int conf_edit_switch_set(struct conf_args *args, struct conf_edit *ret)
 		return err;
 	changed = *sw;
 	args->at++;
-	if (conf_next(args, "a key: ageing, stations, mtu or friendly-name") == NULL)
+	if (conf_next(args, "a key: ageing, stations, mtu, vmq-scheduling or friendly-name") ==
+	    NULL)
 		return -EINVAL;
 	err = conf_read_keys(args, keys, sizeof(keys) / sizeof(keys[0]), &changed, &seen);
 	if (err != 0)

@@ -51,6 +51,7 @@ struct conf_switch {
 	char nic[VNIC_PATH_SIZE]; // external: kernel interface, PCI address or vdev:...
 	bool allow_management_os; // external: has an Internal vport
 	uint32_t ageing_s;
+	bool vmq_static; // receive queues are not moved by themselves
 	uint32_t stations;
 	uint32_t mtu;                             // bytes, L3 payload
 	uint8_t retired_ids[CONF_PORT_IDS_BYTES]; // a bit per id of a port that is gone
@@ -86,6 +87,11 @@ struct conf_policy {
 	bool sessions_full_allow; // with no room for a session, frames pass without one
 };
 
+// What `vmq` commands say of a port.
+struct conf_vmq {
+	uint16_t pinned[VNIC_QUEUES_MAX]; // 1 + core; 0: not pinned
+};
+
 struct conf_port {
 	char name[OBJECT_NAME_SIZE];
 	char friendly_name[OBJECT_FRIENDLY_SIZE]; // empty = the default of its type
@@ -106,7 +112,8 @@ struct conf_port {
 	struct conf_policy policy;
 	uint32_t n_acl_rules;
 	struct acl_rule *acl_rules; // in the order of their numbers; NULL: none; owned
-	bool temporary;             // capture into a caller's pipe: never saved
+	struct conf_vmq vmq;
+	bool temporary; // capture into a caller's pipe: never saved
 };
 
 struct conf {

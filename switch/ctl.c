@@ -10,15 +10,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <rte_cycles.h>
-
 #include "ports/log.h"
 #include "ports/vnic.h"
 #include "ports/vport_types.h"
 #include "switch/change.h"
 #include "switch/ctl_call.h"
 #include "switch/ctl_proto.h"
-#include "switch/ctl_show.h"
 #include "switch/ctl_socket.h"
 #include "switch/vswitch.h"
 
@@ -132,7 +129,6 @@ void ctl_stop(struct ctl *ctl)
 
 void ctl_tick(struct ctl *ctl)
 {
-	ctl_show_tick(rte_rdtsc());
 	for (unsigned i = ctl->n_clients; i-- > 0;) {
 		struct client *cl = ctl->clients[i];
 		bool idle = cl->state == CLIENT_READ && cl->got == 0;

@@ -48,6 +48,16 @@ int ctl_run(struct ctl_call *call);
 int ctl_fail(struct ctl_call *call, unsigned word, int err, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/**
+ * Runs what the second of the command's words says, one of 'words'; 'run' has as many entries.
+ */
+int ctl_run_second(struct ctl_call *call, const char *const words[],
+		   int (*const run[])(struct ctl_call *), unsigned n);
+
+// ctl_proc.c, ctl_vmq.c
+int ctl_proc(struct ctl_call *call);
+int ctl_vmq(struct ctl_call *call);
+
 // ctl_help.c
 int ctl_help(struct ctl_call *call);
 int ctl_version(struct ctl_call *call);

@@ -26,6 +26,9 @@ static const struct {
 	 "300\n"
 	 "  stations N          size of the MAC table; default 8192\n"
 	 "  mtu BYTES           longest packet without its Ethernet header; default 1500\n"
+	 "  vmq-scheduling dynamic|static  whether the load decides which proc polls which queue; "
+	 "default\n"
+	 "                      dynamic\n"
 	 "  friendly-name TEXT  what the debug shell shows; \"\" = the name\n"},
 	{"switch remove", "switch remove NAME",
 	 "  Removes the switch with all of its ports and the host's TAPs.\n"},
@@ -45,7 +48,9 @@ static const struct {
 	 "  mac MAC        the station behind the port: never ages, never moves; it may send from\n"
 	 "                 no other address (see mac-spoofing of `port set`)\n"
 	 "  id N           port id; default the lowest that was never used\n"
-	 "  queues N       queue pairs of a VM; only 1 in this version\n"
+	 "  queues N       queue pairs of a VM, 1 to 16 (default 1): flows are spread over those "
+	 "that\n"
+	 "                 the guest has switched on\n"
 	 "  vlan, mirror and all the other keys of `port set` but friendly-name and max-stations; "
 	 "the\n"
 	 "                 port is not there without them. mirror with pcap tx - is a live "
@@ -87,6 +92,7 @@ static const struct {
 	 "                          what a source sends and receives is copied to the destinations "
 	 "of\n"
 	 "                          its session, 1 if none is said\n"
+	 "  vmq-pin LIST|none       its queues are polled on these cores: 0:2,1:3; see `vmq pin`\n"
 	 "  max-stations N          how many stations may be learned there; 0 = the default\n"
 	 "  friendly-name TEXT      what the debug shell shows; \"\" = the default\n"},
 	{"port check", "port check NAME KEY VALUE...",
@@ -133,7 +139,27 @@ static const struct {
 	{"show fdb", "show fdb [NAME]",
 	 "  The stations that are known, and where. NAME is a switch or a port.\n"},
 	{"show drops", "show drops [NAME]", "  Frames that were dropped, by port and reason.\n"},
-	{"show procs", "show procs", "  The polling processors and their load.\n"},
+	{"show procs", "show procs", "  The polling processors and what they have done.\n"},
+	{"proc show", "proc show",
+	 "  The polling processors: core, NUMA node, queues, and load and frames in the last "
+	 "second.\n"},
+	{"proc add", "proc add CORE",
+	 "  Starts one more proc, until vswd ends: --procs says with which it starts again.\n"},
+	{"proc remove", "proc remove NUMBER",
+	 "  Gives the proc's queues to the others and ends it, until vswd starts again.\n"},
+	{"vmq show", "vmq show [NAME]",
+	 "  The receive queues of each port, or of those of a switch: who polls them, and what\n"
+	 "  they took of its time in the last second.\n"},
+	{"vmq moves", "vmq moves",
+	 "  The last moves of receive queues from proc to proc that the load has caused: loads\n"
+	 "  before, and as foreseen. See vmq-scheduling of `switch set`.\n"},
+	{"vmq pin", "vmq pin PORT [QUEUE] CORE",
+	 "  The proc on this core polls the queue, or all of the port's, from now on. It is saved "
+	 "with\n"
+	 "  the port. While no proc is on the core, the queue is placed as if it were not "
+	 "pinned.\n"},
+	{"vmq unpin", "vmq unpin PORT [QUEUE]",
+	 "  The queue may be moved again; it stays where it is.\n"},
 	{"save", "save", "  Prints the commands that rebuild the present state.\n"},
 	{"help", "help [COMMAND]", "  This.\n"},
 	{"version", "version", "  The version of the vswd that answers.\n"},

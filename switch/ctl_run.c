@@ -19,8 +19,8 @@ static const struct {
 	unsigned max_words;
 } commands[] = {
 	{"switch", run_edit, WORDS_MAX}, {"port", run_edit, WORDS_MAX}, {"acl", run_acl, WORDS_MAX},
-	{"show", run_show, 3},           {"save", run_save, 1},         {"help", ctl_help, 3},
-	{"version", ctl_version, 1},
+	{"show", run_show, 3},           {"proc", ctl_proc, WORDS_MAX}, {"vmq", ctl_vmq, WORDS_MAX},
+	{"save", run_save, 1},           {"help", ctl_help, 3},         {"version", ctl_version, 1},
 };
 
 static const struct {
@@ -72,6 +72,23 @@ int ctl_fail(struct ctl_call *call, unsigned word, int err, const char *fmt, ...
 	va_end(ap);
 	call->error.word = word < call->w->n ? word : call->w->n;
 	return err;
+}
+
+int ctl_run_second(struct ctl_call *call, const char *const words[],
+		   int (*const run[])(struct ctl_call *), unsigned n)
+{
+	const char *near;
+
+	if (call->w->n < 2)
+		return ctl_fail(call, 1, -EINVAL, "something is missing at the end: %s, %s or %s",
+				words[0], words[1], words[n - 1]);
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(call->w->text[1], words[i]) == 0)
+			return run[i](call);
+	near = conf_value_nearest(call->w->text[1], words, n);
+	return ctl_fail(call, 1, -EINVAL, "unknown '%.60s'; %s%s%s`help %s` says more",
+			call->w->text[1], near != NULL ? "did you mean '" : "",
+			near != NULL ? near : "", near != NULL ? "'? " : "", call->w->text[0]);
 }
 
 int ctl_show_name(struct ctl_call *call, struct vswitch **sw, struct vport **port)

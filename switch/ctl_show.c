@@ -1,5 +1,5 @@
 /*
- * `show switches`, `show ports`, `show drops`, `show procs`. Counters are read while procs
+ * `show switches`, `show ports`, `show drops`. Counters are read while procs
  * write them: each is right by itself, a row of them is a moment's view.
  */
 #include <errno.h>
@@ -12,25 +12,17 @@
 #include "switch/ctl_call.h"
 #include "switch/ctl_show.h"
 #include "switch/fdb_types.h"
-#include "switch/proc.h"
 #include "switch/vswitch.h"
 
 enum { TIME_SIZE = 32, MAC_SIZE = 18 };
 
-// How busy each proc was in the last whole second.
-static struct {
-	uint64_t busy_tsc;
-	uint64_t at_tsc;
-	double load; // percent
-} samples[PROC_MAX];
-
 static json_t *switch_row(const struct conf *c, const struct vswitch *sw);
+static uint32_t used_queues(const struct vnic *nic);
+static json_t *queue_pairs(const struct vnic *nic);
 static json_t *port_row(const struct vport *port);
 static json_t *drops_object(const struct vport_stats *st, enum drop_direction dir,
 			    uint64_t *x_total);
 static void drop_rows(struct ctl_call *call, const struct vport *port);
-static json_t *proc_row(const struct proc *p);
-static const char *stage_name(unsigned stage);
 
 int ctl_show_for_ports(struct ctl_call *call,
 		       void (*fn)(struct ctl_call *call, const struct vport *port))
@@ -105,6 +97,8 @@ int ctl_show_ports(struct ctl_call *call)
 		{"state", "STATE"},
 		{"since", "SINCE"},
 		{"peer", "PEER"},
+		{"queues", "QUEUES", .right = true},
+		{"queues_used", "USED", .right = true},
 		{"mac", "MAC"},
 		{"rx_frames", "RX-FRAMES", .right = true},
 		{"rx_bytes", "RX-BYTES", .right = true},
@@ -151,48 +145,6 @@ int ctl_show_drops(struct ctl_call *call)
 	out_table_end(&call->out);
 	out_end(&call->out);
 	return 0;
-}
-
-int ctl_show_procs(struct ctl_call *call)
-{
-	static const struct out_column columns[] = {
-		{"number", "PROC", .right = true},
-		{"core", "CORE", .right = true},
-		{"state", "STATE"},
-		{"stage", "STAGE"},
-		{"rxqs", "RXQS", .right = true},
-		{"load", "LOAD%", .right = true},
-		{"frames", "FRAMES", .right = true},
-		{"bursts", "BURSTS", .right = true},
-		{"sleeps", "SLEEPS", .right = true},
-		{"timed_sleeps", "TIMED", .right = true},
-		{"unwakeable", "UNWAKEABLE", .right = true},
-		{"copy", "COPY"},
-	};
-
-	if (call->w->n > 2)
-		return ctl_fail(call, 2, -EINVAL, "procs have no names; `show procs` takes none");
-	out_begin(&call->out);
-	out_table_begin(&call->out, "procs", columns, sizeof(columns) / sizeof(columns[0]));
-	for (unsigned i = 0; i < proc_count(); i++)
-		out_row(&call->out, proc_row(proc_at(i)));
-	out_table_end(&call->out);
-	out_end(&call->out);
-	return 0;
-}
-
-void ctl_show_tick(uint64_t now_tsc)
-{
-	for (unsigned i = 0; i < proc_count(); i++) {
-		uint64_t busy = proc_at(i)->busy_tsc;
-		uint64_t passed = now_tsc - samples[i].at_tsc;
-
-		if (samples[i].at_tsc != 0 && passed > 0)
-			samples[i].load =
-				100.0 * (double)(busy - samples[i].busy_tsc) / (double)passed;
-		samples[i].busy_tsc = busy;
-		samples[i].at_tsc = now_tsc;
-	}
 }
 
 json_t *ctl_show_mac(const uint8_t mac[6])
@@ -250,8 +202,37 @@ static void set_nic(json_t *row, const struct vnic *nic)
 	json_object_set_new(row, "why", out_string(nic->why));
 	json_object_set_new(row, "retries", json_integer(nic->retries));
 	json_object_set_new(row, "queues", json_integer(nic->n_queues));
+	json_object_set_new(row, "queues_used", json_integer(__builtin_popcount(used_queues(nic))));
+	json_object_set_new(row, "queue_pairs", queue_pairs(nic));
 	if (nic->mac_set)
 		json_object_set_new(row, "nic_mac", ctl_show_mac(nic->mac));
+}
+
+// Bit mask of those that frames go to; a guest switches its own on and off.
+static uint32_t used_queues(const struct vnic *nic)
+{
+	return nic->state == VNIC_STATE_CONNECTED ? atomic_load(&nic->rss.queues) : 0;
+}
+
+static json_t *queue_pairs(const struct vnic *nic)
+{
+	json_t *pairs = json_array();
+
+	for (unsigned q = 0; q < nic->n_queues; q++) {
+		uint16_t proc = atomic_load(&nic->rxq[q].proc);
+		json_t *pair = json_object();
+
+		json_object_set_new(pair, "queue", json_integer(q));
+		json_object_set_new(pair, "used", json_boolean(used_queues(nic) >> q & 1));
+		json_object_set_new(pair, "proc",
+				    proc == VNIC_PROC_NONE ? json_null() : json_integer(proc));
+		json_object_set_new(pair, "rx_bursts",
+				    json_integer((json_int_t)nic->rxq[q].bursts));
+		json_object_set_new(pair, "tx_bursts",
+				    json_integer((json_int_t)nic->txq[q].bursts));
+		json_array_append_new(pairs, pair);
+	}
+	return pairs;
 }
 
 static json_t *port_row(const struct vport *port)
@@ -331,40 +312,4 @@ static void drop_rows(struct ctl_call *call, const struct vport *port)
 			out_row(&call->out, row);
 		}
 	}
-}
-
-static json_t *proc_row(const struct proc *p)
-{
-	unsigned stage = atomic_load(&p->stage);
-	json_t *row = json_object();
-
-	json_object_set_new(row, "number", json_integer(p->number));
-	json_object_set_new(row, "name", json_string(p->obj.name));
-	json_object_set_new(row, "core", json_integer(p->core));
-	json_object_set_new(row, "tid", json_integer(p->tid));
-	json_object_set_new(row, "state",
-			    json_string(stage == PROC_STAGE_SLEEP ? "asleep" : "polling"));
-	json_object_set_new(row, "stage", json_string(stage_name(stage)));
-	json_object_set_new(row, "rxqs", json_integer(atomic_load(&p->conf)->n_rxqs));
-	json_object_set_new(row, "load", json_real(samples[p->number].load));
-	json_object_set_new(row, "loops", json_integer((json_int_t)p->loops));
-	json_object_set_new(row, "frames", json_integer((json_int_t)p->frames));
-	json_object_set_new(row, "bursts", json_integer((json_int_t)p->bursts));
-	json_object_set_new(row, "sleeps", json_integer((json_int_t)p->sleeps));
-	json_object_set_new(row, "timed_sleeps", json_integer((json_int_t)p->timed_sleeps));
-	json_object_set_new(row, "unwakeable", json_integer(p->unwakeable));
-	json_object_set_new(row, "copy", json_string(p->copy_name));
-	return row;
-}
-
-static const char *stage_name(unsigned stage)
-{
-	switch (stage) {
-#define X(number, name, text)                                                                      \
-	case number:                                                                               \
-		return text;
-		PROC_STAGES(X)
-#undef X
-	}
-	return "?";
 }

@@ -11,9 +11,6 @@
 struct ctl_call;
 struct vport;
 
-// Once a second: measures how busy the procs are.
-void ctl_show_tick(uint64_t now_tsc);
-
 /**
  * Calls 'fn' for each port that NAME asks for: one, those of a switch, or all. -ENOENT with the
  * error in 'call'.

@@ -16,17 +16,17 @@
 
 #include "ports/log.h"
 #include "ports/vnbl.h"
+#include "switch/cores.h"
 
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
 #endif
 
-enum { ARGS_MAX = 16, CPUS_TEXT_SIZE = 8192, SYSFS_PATH_SIZE = 384 };
+enum { ARGS_MAX = 16, SYSFS_PATH_SIZE = 384 };
 
 static const char HUGEPAGES[] = "/sys/kernel/mm/hugepages";
 
 static int keep_off(const struct dpdk_start *start, cpu_set_t *ret, struct errtext *e);
-static void cpus_text(const cpu_set_t *set, char *out, size_t size);
 static unsigned long find_hugepages(unsigned memory_mib, unsigned long *free_mib);
 static unsigned long read_number(const char *dir, const char *file);
 static bool can_map(unsigned long page_kb, unsigned memory_mib);
@@ -36,32 +36,26 @@ static void remove_runtime_dir(void);
 
 int dpdk_choose_procs(unsigned x_procs[], unsigned *x_n_procs, struct errtext *e)
 {
-	char text[CPUS_TEXT_SIZE];
-	cpu_set_t ours;
-	int last = -1;
+	int err = cores_init();
 
-	if (sched_getaffinity(0, sizeof(ours), &ours) != 0)
-		return errtext_set(e, -errno, "cannot ask for this process's cores: %s",
-				   strerror(errno));
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		last = CPU_ISSET(cpu, &ours) ? cpu : last;
+	if (err != 0)
+		return errtext_set(e, err, "cannot ask for this process's cores: %s",
+				   strerror(-err));
 	if (*x_n_procs == 0) {
-		x_procs[0] = (unsigned)last;
+		x_procs[0] = cores_last();
 		*x_n_procs = 1;
 	}
 	for (unsigned i = 0; i < *x_n_procs; i++) {
-		if (x_procs[i] < CPU_SETSIZE && CPU_ISSET(x_procs[i], &ours))
-			continue;
-		cpus_text(&ours, text, sizeof(text));
-		return errtext_set(e, -EINVAL, "--procs: core %u is none that vswd may use: %.200s",
-				   x_procs[i], text);
+		err = cores_check(x_procs[i], e);
+		if (err != 0)
+			return errtext_prefix(e, err, "--procs: ");
 	}
 	return 0;
 }
 
 int dpdk_start(const struct dpdk_start *start, struct errtext *e)
 {
-	char lcores[CPUS_TEXT_SIZE + 8], cpus[CPUS_TEXT_SIZE], memory[16];
+	char lcores[CORES_TEXT_SIZE + 8], cpus[CORES_TEXT_SIZE], memory[16];
 	char *argv[ARGS_MAX];
 	unsigned long page_kb, free_mib = 0;
 	cpu_set_t set;
@@ -70,7 +64,7 @@ int dpdk_start(const struct dpdk_start *start, struct errtext *e)
 	err = keep_off(start, &set, e);
 	if (err != 0)
 		return err;
-	cpus_text(&set, cpus, sizeof(cpus));
+	cores_text(&set, cpus, sizeof(cpus));
 	snprintf(lcores, sizeof(lcores), "0@(%s)", cpus);
 	snprintf(memory, sizeof(memory), "%u", start->memory_mib);
 	page_kb = start->no_huge ? 0 : find_hugepages(start->memory_mib, &free_mib);
@@ -130,25 +124,6 @@ static int keep_off(const struct dpdk_start *start, cpu_set_t *ret, struct errte
 	if (sched_setaffinity(0, sizeof(*ret), ret) != 0)
 		return errtext_set(e, -errno, "cannot leave the procs' cores: %s", strerror(errno));
 	return 0;
-}
-
-static void cpus_text(const cpu_set_t *set, char *out, size_t size)
-{
-	size_t used = 0;
-
-	out[0] = '\0';
-	for (int cpu = 0; cpu < CPU_SETSIZE && used < size; cpu++) {
-		int first = cpu;
-
-		if (!CPU_ISSET(cpu, set))
-			continue;
-		while (cpu + 1 < CPU_SETSIZE && CPU_ISSET(cpu + 1, set))
-			cpu++;
-		used += (size_t)snprintf(out + used, size - used, "%s%d", used > 0 ? "," : "",
-					 first);
-		if (cpu > first && used < size)
-			used += (size_t)snprintf(out + used, size - used, "-%d", cpu);
-	}
 }
 
 // The size in kB of hugepages of which enough are free; 0 = there are none such.

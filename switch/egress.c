@@ -1,6 +1,7 @@
 #include "switch/egress.h"
 
 #include "ports/droplog.h"
+#include "ports/rss.h"
 #include "ports/vnbl.h"
 #include "ports/vnic.h"
 #include "ports/vport.h"
@@ -48,6 +49,7 @@ static void leave_vlans(const struct vlan_rules *rules, struct group *group, str
 static void leave_acl(const struct acl *acl, struct group *group, struct vport_stats *st,
 		      unsigned proc, struct leaving leaving[]);
 static void keep_back(struct vnbl *v, unsigned reason, struct vport_stats *st);
+static void deliver(struct vport *port, struct vnbl *const frames[], unsigned n, unsigned proc);
 
 void egress_burst(const struct vswitch_map *map, const struct proc_rxq *rxq,
 		  struct vnbl_burst *burst, unsigned proc, uint32_t now_s)
@@ -194,7 +196,7 @@ static void deliver_group(struct vport *port, struct group *group, unsigned proc
 	if (group->mirror != NULL || group->flags & VNBL_HAS_TAG || policy_leaves(port))
 		leave_group(port, group, proc);
 	else
-		vnic_tx(port->nic, 0, group->frames, group->n, &port->stats[proc], proc);
+		deliver(port, group->frames, group->n, proc);
 }
 
 // The same by the port's policy: what it lets out, each frame with or without its tag.
@@ -217,7 +219,7 @@ static void leave_group(struct vport *port, struct group *group, unsigned proc)
 	}
 	if (group->mirror != NULL)
 		mirror_note(group->mirror, port, group->frames, group->n);
-	vnic_tx(port->nic, 0, group->frames, group->n, st, proc);
+	deliver(port, group->frames, group->n, proc);
 	// The next port may want it otherwise.
 	for (unsigned i = 0; i < group->n; i++) {
 		struct vnbl *v = group->frames[i];
@@ -281,4 +283,12 @@ static void keep_back(struct vnbl *v, unsigned reason, struct vport_stats *st)
 	vnbl_drop(v, (uint8_t)reason);
 	v->dst_slot = VNBL_DST_NONE;
 	droplog_drop(st, DROP_OUT, reason, v);
+}
+
+static void deliver(struct vport *port, struct vnbl *const frames[], unsigned n, unsigned proc)
+{
+	if (port->nic->n_queues > 1)
+		rss_tx(port->nic, frames, n, &port->stats[proc], proc);
+	else
+		vnic_tx(port->nic, 0, frames, n, &port->stats[proc], proc);
 }

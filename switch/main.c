@@ -15,12 +15,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
+
 #include "ports/log.h"
 #include "ports/netlink.h"
 #include "ports/vnic.h"
+#include "switch/balance.h"
 #include "switch/change.h"
 #include "switch/ctl.h"
 #include "switch/dpdk_start.h"
+#include "switch/load.h"
 #include "switch/options.h"
 #include "switch/proc.h"
 #include "switch/root.h"
@@ -56,6 +60,7 @@ static int watch_fd(int fd, event_callback_fn fn, struct errtext *e);
 static int watch_signal(int number, struct errtext *e);
 static void on_signal(evutil_socket_t number, short what, void *arg);
 static void on_second(evutil_socket_t fd, short what, void *arg);
+static void on_balance(evutil_socket_t fd, short what, void *arg);
 static void on_nic_event(evutil_socket_t fd, short what, void *arg);
 static void on_netlink(evutil_socket_t fd, short what, void *arg);
 static void on_log(evutil_socket_t fd, short what, void *arg);
@@ -198,21 +203,25 @@ static int start_switch(struct errtext *e)
 static int start_loop(struct errtext *e)
 {
 	const struct timeval second = {.tv_sec = 1};
+	const struct timeval interval = {.tv_usec = BALANCE_INTERVAL_MS * 1000};
 	struct ctl_conf conf = {.change = vswd.change,
 				.run_dir = vswd.options.run_dir,
 				.socket_group = vswd.options.socket_group,
 				.socket_mode = vswd.options.socket_mode};
-	struct event *timer;
+	struct event *timer, *balancer;
 	int err;
 
 	vswd.base = event_base_new();
 	if (vswd.base == NULL)
 		return errtext_set(e, -ENOMEM, "the event loop does not start");
 	timer = event_new(vswd.base, -1, EV_PERSIST, on_second, NULL);
+	balancer = event_new(vswd.base, -1, EV_PERSIST, on_balance, NULL);
 	vswd.log_retry = evtimer_new(vswd.base, on_log, NULL);
-	if (timer == NULL || vswd.log_retry == NULL || event_add(timer, &second) != 0)
+	if (timer == NULL || balancer == NULL || vswd.log_retry == NULL ||
+	    event_add(timer, &second) != 0 || event_add(balancer, &interval) != 0)
 		return errtext_set(e, -ENOMEM, "the event loop does not start");
 	vswd.events[vswd.n_events++] = timer;
+	vswd.events[vswd.n_events++] = balancer;
 	err = netlink_create(&vswd.netlink, e);
 	if (err == 0)
 		err = watch_fd(netlink_fd(vswd.netlink), on_netlink, e);
@@ -295,9 +304,15 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	event_base_loopbreak(vswd.base);
 }
 
+static void on_balance(evutil_socket_t fd, short what, void *arg)
+{
+	balance_tick(rte_rdtsc());
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	root_tick();
+	load_tick(vsw_root.clock_tsc);
 	vswitch_tick(proc_now_s());
 	ctl_tick(vswd.ctl);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "ports/vnbl.h"
-#include "ports/vnic.h"
+#include "ports/rss.h"
 #include "switch/policy.h"
 
 static_assert(VNBL_BURST_MAX <= 32, "a mask has a bit per frame of a burst");
@@ -101,7 +101,7 @@ static void deliver(struct mirror *m, struct vport *port, uint32_t frames, unsig
 		vnbl_vlan_insert(v);
 		group[n++] = v;
 	}
-	vnic_tx(port->nic, 0, group, n, &port->stats[proc], proc);
+	rss_tx(port->nic, group, n, &port->stats[proc], proc);
 	for (unsigned i = 0; i < n; i++)
 		vnbl_vlan_strip(group[i]);
 }

@@ -65,7 +65,7 @@ struct proc {
 	uint64_t bursts; // that held frames
 	uint64_t sleeps;
 	uint64_t timed_sleeps;   // of sleeps: because a queue cannot wake the proc
-	uint64_t busy_tsc;       // cycles spent in loops that found frames
+	uint64_t busy_tsc;       // cycles spent in loops that found frames, and after them
 	uint64_t last_frame_tsc; // when it last found one
 	uint64_t stage_tsc;      // when it fell asleep or woke up
 	uint32_t now_s;          // its clock, seconds since start
@@ -75,15 +75,21 @@ struct proc {
 	// Written by the main thread, read by this proc.
 	alignas(64) _Atomic(struct proc_conf *) conf;
 	_Atomic uint32_t stop;
-	uint32_t poll_always; // 1: never sleeps
+	uint32_t poll_always;   // 1: never sleeps
+	uint32_t load;          // thousandths of its time, in the last second
+	uint32_t frames_s;      // frames per second in it
+	uint64_t seen_busy_tsc; // what it had written at the end of it
+	uint64_t seen_frames;
 
 	// Constant once started.
-	alignas(64) uint32_t number; // index in the table of procs
+	alignas(64) uint32_t number; // index in the table of procs; used again when it is gone
 	uint32_t core;
-	int32_t wake_fd; // eventfd
+	int32_t node;    // of its core's memory; -1: not known
+	int32_t wake_fd; // eventfd; of its number, and not closed with the proc
 	int32_t tid;     // kernel thread id
 	uint64_t tsc_hz;
-	uint64_t start_tsc;
+	uint64_t start_tsc;   // of its clock, the same for all
+	uint64_t started_tsc; // its own
 	pthread_t thread;
 	char copy_name[16]; // which version of the copy primitives runs here
 

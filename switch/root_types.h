@@ -11,6 +11,7 @@
 
 #include "switch/proc_types.h"
 #include "switch/vswitch_types.h"
+#include "vmq/vmq_types.h"
 
 #define VSW_ROOT_MAGIC   "VSW ROOT v1\n" // 12 bytes and zeros; at the start of section .vsw_root
 #define VSW_ROOT_SECTION ".vsw_root"
@@ -42,9 +43,10 @@ struct vsw_root {
 	uint32_t n_vswitches;
 	uint32_t vswitches_max;
 	struct vswitch *vswitches[CONF_SWITCHES_MAX];
-	uint32_t n_procs;
+	uint32_t n_procs; // one more than the highest number; NULL: there is none of that number
 	uint32_t procs_max;
 	struct proc *procs[PROC_MAX];
+	struct vmq_moves moves; // of receive queues, by themselves
 
 	uint64_t clock_tsc;       // the main thread's look at the cycle counter, once a second
 	uint32_t coredump_filter; // of this process, as the kernel has it; 0: not known

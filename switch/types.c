@@ -24,6 +24,7 @@
 #include "switch/proc_types.h"
 #include "switch/root_types.h"
 #include "switch/vswitch_types.h"
+#include "vmq/vmq_types.h"
 
 // Some compilers (gcc 12) write the dimensions of an array the wrong way round. A reader sees
 // by this struct whether they are: the outer dimension is 2.
@@ -102,6 +103,10 @@ union vsw_types {
 	struct vswitch_mirror *vswitch_mirror;
 	struct vswitch_mirrors *vswitch_mirrors;
 
+	// vmq
+	struct vmq_move *vmq_move;
+	struct vmq_moves *vmq_moves;
+
 	struct vsw_btf_probe *vsw_btf_probe;
 
 	// Fields of these are plain integers, which a debugger shows by name all the same.
@@ -121,6 +126,7 @@ union vsw_types {
 	enum vlan_mode *vlan_mode;
 	enum virtq_break *virtq_break;
 	enum virtq_direction *virtq_direction;
+	enum vmq_reason *vmq_reason;
 	enum vnic_kind *vnic_kind;
 	enum vnic_state *vnic_state;
 	enum vport_monitor_mode *vport_monitor_mode;

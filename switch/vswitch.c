@@ -216,6 +216,7 @@ static void apply_plain(struct vswitch *sw, const struct conf_switch *conf)
 	snprintf(sw->mopen->obj.friendly_name, sizeof(sw->mopen->obj.friendly_name), "%s",
 		 friendly);
 	sw->ageing_s = conf->ageing_s;
+	sw->vmq_static = conf->vmq_static;
 	fdb->ageing_s = conf->ageing_s;
 	atomic_store(&sw->mtu, conf->mtu);
 	atomic_store(&sw->frame_max, conf->mtu + ETHER_SIZE);

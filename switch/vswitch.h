@@ -34,7 +34,8 @@ int vswitch_update(struct vswitch *sw, const struct conf_switch *conf, struct er
 int vswitch_port_add(struct vswitch *sw, const struct conf_port *conf, enum vswitch_origin origin,
 		     int pcap_fd, struct vport **ret, struct errtext *e);
 
-// Changes friendly name, MAC and quota of a live port to 'conf'; see vswitch_policy.h for the rest.
+// Changes friendly name, MAC, quota and pinned queues of a live port to 'conf'; see
+// vswitch_policy.h for the rest.
 void vswitch_port_update(struct vport *port, const struct conf_port *conf);
 
 void vswitch_port_remove(struct vport *port, bool forget);

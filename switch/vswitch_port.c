@@ -12,6 +12,7 @@
 #include "switch/proc.h"
 #include "switch/vswitch.h"
 #include "switch/vswitch_map.h"
+#include "switch/vswitch_pin.h"
 #include "switch/vswitch_policy.h"
 
 enum {
@@ -102,6 +103,7 @@ void vswitch_port_update(struct vport *port, const struct conf_port *conf)
 	object_change_end(&port->obj);
 	if (port->nic != NULL)
 		vnic_set_mac(port->nic, port->mac);
+	vswitch_pin_update(port, conf);
 	vswitch_port_inherit(port);
 }
 
@@ -241,6 +243,7 @@ static int nic_attach(struct vport *port, const struct conf_port *conf, enum vsw
 	rc = map_rebuild(port->vswitch, e);
 	if (rc < 0)
 		goto detach;
+	vswitch_pin_init(nic, conf);
 	for (uint16_t q = 0; q < nic->n_queues; q++) {
 		const struct proc_rxq rxq = {
 			.nic = nic,

@@ -106,6 +106,7 @@ struct vswitch {
 
 	// Main thread.
 	uint32_t ageing_s;
+	uint8_t vmq_static; // 1: receive queues of its ports stay with their procs. Main thread
 	uint32_t n_ports;
 	uint32_t ports_capacity;
 	struct vlan_fids *fids; // what the table was told; NULL: nothing

@@ -254,6 +254,7 @@ static void add_nic(struct vport *port, enum vnic_kind kind, enum vnic_state sta
 	nic->mtu = 1500;
 	nic->since_s = 1401968757;
 	nic->rxq[0].proc = 0;
+	nic->rss.queues = 1;
 	snprintf(nic->path, sizeof(nic->path), "%s", path);
 	if (state != VNIC_STATE_CONNECTED)
 		snprintf(nic->why, sizeof(nic->why), "no VM is connected to the socket");
@@ -449,6 +450,12 @@ static void make_proc(struct vswitch *sw)
 	struct proc_conf *conf = fake_memory(sizeof(*conf) + 2 * sizeof(conf->rxqs[0]), "conf");
 	struct proc *proc = make(sizeof(*proc), OBJECT_PROC, "proc0", "");
 
+	sw->ports[1]->nic->rxq[0].load = 5;
+	sw->ports[1]->nic->rxq[0].frames_s = 4567;
+	sw->ports[2]->nic->rxq[0].load = 340;
+	sw->ports[2]->nic->rxq[0].frames_s = 1230000;
+	sw->ports[2]->nic->rxq[0].moves = 7;
+	sw->ports[2]->nic->rxq[0].pinned = 1 + 1;
 	for (unsigned i = 1; i < 3; i++)
 		conf->rxqs[conf->n_rxqs++] = (struct proc_rxq){
 			.nic = sw->ports[i]->nic, .port = sw->ports[i], .vswitch = sw};
@@ -461,7 +468,10 @@ static void make_proc(struct vswitch *sw)
 	proc->loops = 1000;
 	proc->frames = 42;
 	snprintf(proc->copy_name, sizeof(proc->copy_name), "avx2");
+	proc->load = 345;
+	proc->frames_s = 1234567;
 	vsw_root.procs[vsw_root.n_procs++] = proc;
+	vsw_root.procs[vsw_root.n_procs++] = NULL; // one that was removed
 }
 
 void fake_healthy(void)

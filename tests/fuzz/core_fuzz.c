@@ -158,7 +158,7 @@ static void look_at_parts(struct shell *sh)
 	const struct vhost *vhost = (const struct vhost *)(const void *)vm3->nic;
 	char word[24];
 
-	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++) {
+	for (unsigned i = 0; i < 2u * vhost->nic.n_queues; i++) {
 		snprintf(word, sizeof(word), "%p", (const void *)&vhost->rings[i].q);
 		run(sh, "ring", word);
 	}

@@ -32,7 +32,7 @@
 #include "tests/guest/vumsg.h"
 
 #define GUEST_MAX_REGIONS 8u
-#define GUEST_MAX_PAIRS   8u
+#define GUEST_MAX_PAIRS   16u
 #define GUEST_MAX_RINGS   (2 * GUEST_MAX_PAIRS)
 #define GUEST_GPA_BASE    0x40000000ull
 #define GUEST_REPLY_MS    5000

@@ -25,6 +25,7 @@ static volatile sig_atomic_t stop;
 
 static void on_signal(int sig);
 static bool receive(struct vguest *v);
+static bool receive_from(struct vguest *v, unsigned pair);
 static void look_at(struct vguest *v, uint8_t *frame, uint32_t length);
 static struct tframe_track *track_of(struct vguest *v, uint32_t stream);
 static void send_back(struct vguest *v, const uint8_t *frame, uint32_t length);
@@ -54,6 +55,7 @@ int main(int argc, char **argv)
 		return 3;
 	}
 	v.attached = 1;
+	v.pairs_on = v.opts.guest.pairs;
 	if (v.opts.interactive) {
 		ret = vguest_interactive(&v);
 	} else {
@@ -80,7 +82,8 @@ bool vguest_run(struct vguest *v, uint64_t expect, double timeout_s)
 	double end = vguest_now() + timeout_s;
 
 	while (!stop) {
-		if (v->to_send == 0 && v->good >= expect && guest_reap(v->g, 0) == 0)
+		if (v->to_send == 0 && v->good >= expect &&
+		    guest_reap(v->g, vguest_send_pair(v)) == 0)
 			return true;
 		if (vguest_now() > end || vguest_round(v) < 0)
 			return false;
@@ -111,6 +114,25 @@ int vguest_round(struct vguest *v)
 	return 0;
 }
 
+int vguest_set_pairs(struct vguest *v, unsigned n)
+{
+	if (n < 1 || n > v->opts.guest.pairs)
+		return -EINVAL;
+	v->pairs_on = n;
+	for (unsigned i = 0; i < v->g->n_queues; i++) {
+		int ret = guest_enable_ring(v->g, i, i / 2 < n);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+unsigned vguest_send_pair(const struct vguest *v)
+{
+	return v->opts.stream % v->pairs_on;
+}
+
 bool vguest_clean(const struct vguest *v)
 {
 	if (v->damaged > 0 || guest_violations(v->g) > 0)
@@ -135,6 +157,9 @@ void vguest_print(const struct vguest *v)
 		printf("%s{\"stream\":%u,\"good\":%lu,\"missing\":%lu,\"late\":%lu}", i ? "," : "",
 		       t->stream, t->good, t->missing, t->late);
 	}
+	printf("],\"pairs\":[");
+	for (unsigned i = 0; i < v->opts.guest.pairs; i++)
+		printf("%s%lu", i ? "," : "", v->by_pair[i]);
 	printf("]}\n");
 	fflush(stdout);
 }
@@ -154,14 +179,24 @@ static void on_signal(int sig)
 
 static bool receive(struct vguest *v)
 {
+	bool any = false;
+
+	for (unsigned pair = 0; pair < v->opts.guest.pairs; pair++)
+		any |= receive_from(v, pair);
+	return any;
+}
+
+static bool receive_from(struct vguest *v, unsigned pair)
+{
 	static uint8_t frame[GUEST_MAX_FRAME];
 	bool any = false;
 
 	for (unsigned i = 0; i < BURST; i++) {
-		int length = guest_recv(v->g, 0, NULL, frame, sizeof(frame));
+		int length = guest_recv(v->g, pair, NULL, frame, sizeof(frame));
 		if (length == -EAGAIN)
 			break;
 		any = true;
+		v->by_pair[pair]++;
 		if (length >= 0)
 			look_at(v, frame, (uint32_t)length);
 	}
@@ -245,7 +280,7 @@ static bool send_some(struct vguest *v)
 		memcpy(info.dst, v->opts.to, 6);
 		memcpy(info.src, v->opts.mac, 6);
 		tframe_build(&info, frame);
-		if (guest_send(v->g, 0, NULL, frame, info.length) < 0)
+		if (guest_send(v->g, vguest_send_pair(v), NULL, frame, info.length) < 0)
 			break;
 		v->number++;
 	}
@@ -253,7 +288,7 @@ static bool send_some(struct vguest *v)
 	v->sent += i;
 	v->sent_since += i;
 	if (i > 0)
-		guest_flush(v->g, 0);
+		guest_flush(v->g, vguest_send_pair(v));
 	return i > 0;
 }
 

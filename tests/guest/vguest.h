@@ -44,6 +44,8 @@ struct vguest {
 
 	uint64_t sent;
 	uint64_t received;
+	uint64_t by_pair[GUEST_MAX_PAIRS]; // of them
+	unsigned pairs_on;                 // the first so many queue pairs
 	uint64_t good;
 	uint64_t foreign;
 	uint64_t damaged;
@@ -74,6 +76,12 @@ void vguest_print(const struct vguest *v);
 
 /** Begins to send 'count' frames to 'to'. */
 void vguest_begin(struct vguest *v, uint64_t count, const uint8_t to[6]);
+
+/** Switches the first 'n' queue pairs on, and the others off. Negative errno. */
+int vguest_set_pairs(struct vguest *v, unsigned n);
+
+/** The pair that this guest sends by: one stream, one ring. */
+unsigned vguest_send_pair(const struct vguest *v);
 
 /** Nothing was damaged, no rule broken; with 'exact' nothing missing, late or too many. */
 bool vguest_clean(const struct vguest *v);

@@ -73,6 +73,8 @@ static bool run_command(struct vguest *v, const char *line)
 		ok = vguest_run(v, n, seconds);
 	} else if (sscanf(line, "run %lf", &seconds) == 1) {
 		vguest_linger(v, seconds);
+	} else if (sscanf(line, "pairs %lu", &n) == 1) {
+		ok = vguest_set_pairs(v, (unsigned)n) == 0;
 	} else if (strcmp(line, "clear") == 0) {
 		clear(v);
 	} else if (strcmp(line, "spoil") == 0) {
@@ -135,4 +137,5 @@ static void clear(struct vguest *v)
 	v->not_mine = v->echoed = 0;
 	v->n_streams = 0;
 	memset(v->streams, 0, sizeof(v->streams));
+	memset(v->by_pair, 0, sizeof(v->by_pair));
 }

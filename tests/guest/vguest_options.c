@@ -91,7 +91,7 @@ static const char usage[] =
 	"          --no-ack --fill TEXT\n"
 	"other:    --reconnect --interactive\n"
 	"stdin of --interactive: send N MAC | expect N [SECONDS] | run SECONDS | counts | clear |\n"
-	"          hangup | attach | stop | start | reboot | spoil | quit\n";
+	"          hangup | attach | stop | start | reboot | spoil | pairs N | quit\n";
 
 static bool parse_option(int id, const char *arg, struct vguest_opts *o, bool *seen_mac);
 static bool parse_traffic(int id, const char *arg, struct vguest_opts *o);

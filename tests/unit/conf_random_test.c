@@ -102,7 +102,8 @@ static void make_port_command(char *line, size_t size)
 			      "dhcp-guard on arp-guard on vm v", "router-guard on storm-limit ",
 			      "address 192.0.2.1,2001:db8::/32 storm-limit ", "address none vm v",
 			      "sessions 5 address-limit ",
-			      "sessions-full allow sessions default vm v",
+			      "sessions-full allow sessions default vm v", "vmq-pin 0:3 vm v",
+			      "vmq-pin none vm v", "vmq-pin 0:",
 			      "vlan default storm-limit 0 ieee-priority on teaming off vm v"),
 			 roll(9));
 		return;

@@ -211,8 +211,9 @@ static void errors_point_at_the_word(void **state)
 	refuse(c, "port add x switch lab tap t server", -EINVAL, 35, "only with 'vhost'");
 	refuse(c, "port add x switch lab tap t rx /f", -EINVAL, 34, "only with 'pcap'");
 	refuse(c, "port add x switch lab vhost s client server", -EINVAL, 44, "exclude");
-	refuse(c, "port add x switch lab vhost s queues 2", -EINVAL, 38, "one queue pair");
-	refuse(c, "port add x switch lab vhost s queues 0", -EINVAL, 38, "number from 1");
+	refuse(c, "port add x switch lab vhost s queues 17", -EINVAL, 38, "number from 1 to 16");
+	refuse(c, "port add x switch lab vhost s queues 0", -EINVAL, 38, "number from 1 to 16");
+	refuse(c, "port add x switch lab tap t0 queues 2", -EINVAL, 30, "which has one queue");
 	refuse(c, "port add x switch lab vhost s mac 02:00:00:00:00", -EINVAL, 35, "not a MAC");
 	refuse(c, "port add x switch lab vhost s mac 03:00:00:00:00:00", -EINVAL, 35, "group");
 	refuse(c, "port add x switch lab vhost s mac 00:00:00:00:00:00", -EINVAL, 35, "nobody");
@@ -268,6 +269,42 @@ static void policy_settings_are_read_checked_and_printed(void **state)
 	assert_non_null(strstr(text, "port set a vlan untagged\n"));
 	assert_null(strstr(text, "port set b"));
 	assert_null(strstr(text, "port set c"));
+	free(text);
+}
+
+static void pins_of_queues_are_kept(void **state)
+{
+	struct conf *c = *state;
+	char *text;
+
+	run(c, "switch add s internal");
+	run(c, "port add a switch s vhost a.sock queues 3 vmq-pin 2:5,0:17");
+	run(c, "port add b switch s tap b");
+	run(c, "port set b vmq-pin 0:0");
+	assert_int_equal(conf_port_find(c, "a")->vmq.pinned[2], 5 + 1);
+	assert_int_equal(conf_port_find(c, "a")->vmq.pinned[1], 0);
+	text = conf_fixture_text(c);
+	assert_non_null(strstr(text, "port set a vmq-pin 0:17,2:5\n"));
+	assert_non_null(strstr(text, "port set b vmq-pin 0:0\n"));
+	free(text);
+	refuse(c, "port set a vmq-pin", -EINVAL, 19, "needs a value");
+	refuse(c, "port set a vmq-pin 3:1", -EINVAL, 12, "'a' has no queue 3; it has 3");
+	refuse(c, "port set b vmq-pin 1:1", -EINVAL, 12, "'b' has no queue 1; it has 1");
+	refuse(c, "port set a vmq-pin 0:1,0:2", -EINVAL, 20, "queue 0 stands there twice");
+	refuse(c, "port set s:default vmq-pin 0:1", -EINVAL, 20, "has no NIC");
+	refuse(c, "port set a vmq-pin 16:1", -EINVAL, 20, "list of queues 0 to 15");
+	refuse(c, "port set a vmq-pin 0:1024", -EINVAL, 20, "is not a list");
+	refuse(c, "port set a vmq-pin 1", -EINVAL, 20, "is not a list");
+	refuse(c, "port set a vmq-pin 0:", -EINVAL, 20, "is not a list");
+	refuse(c, "port set a vmq-pin 0:1,", -EINVAL, 20, "is not a list");
+	refuse(c, "port set a vmq-pin :1", -EINVAL, 20, "is not a list");
+	refuse(c, "port set a vmq-pin 0:1:2", -EINVAL, 20, "is not a list");
+	refuse(c, "port set a vmq-pin 0:-1", -EINVAL, 20, "is not a list");
+	refuse(c, "port set a vmq-pin \"\"", -EINVAL, 20, "is not a list");
+	run(c, "port set a vmq-pin none");
+	run(c, "port set b vmq-pin none");
+	text = conf_fixture_text(c);
+	assert_null(strstr(text, "vmq-pin"));
 	free(text);
 }
 
@@ -590,6 +627,7 @@ int main(void)
 		TEST(nothing_is_used_twice),
 		TEST(errors_point_at_the_word),
 		TEST(policy_settings_are_read_checked_and_printed),
+		TEST(pins_of_queues_are_kept),
 		TEST(wrong_policies_are_refused),
 		TEST(guards_are_read_checked_and_printed),
 		TEST(wrong_guards_are_refused),

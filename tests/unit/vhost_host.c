@@ -17,6 +17,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include "ports/log.h"
+#include "ports/rss.h"
 #include "ports/sigbus.h"
 #include "ports/vhost_types.h"
 #include "ports/vnbl.h"
@@ -31,13 +32,14 @@ static struct rte_rcu_qsbr *rcu;
 static struct vnic *nics[HOST_NICS];
 static struct vport_stats stats[HOST_NICS];
 static _Atomic uint32_t polled[HOST_NICS]; // 1: the proc serves the NIC
+static unsigned n_queues;                  // of each NIC
 static _Atomic uint32_t stop_proc;
 static int wake_fd;
 
 static void run(struct host *h, const struct host_conf *conf);
 static void begin(struct host *h, const struct host_conf *conf);
 static void *proc_main(void *arg);
-static unsigned forward(struct vnbl_burst *burst, unsigned from);
+static unsigned forward(struct vnbl_burst *burst, unsigned from, unsigned q);
 static void sleep_on_rings(struct host *h);
 static void look(struct host *h);
 static void obey(struct host *h);
@@ -157,6 +159,7 @@ static void begin(struct host *h, const struct host_conf *conf)
 	};
 
 	wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	n_queues = conf->queues != 0 ? conf->queues : 1;
 	if (log_init(getenv("VHOST_TEST_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR) < 0 ||
 	    log_capture_dpdk() < 0 || eal_start() < 0 || sigbus_init() < 0)
 		exit(11);
@@ -172,7 +175,7 @@ static void begin(struct host *h, const struct host_conf *conf)
 			.name = i == 0 ? "left" : "right",
 			.path = conf->path[i],
 			.server = conf->server[i],
-			.queues = 1,
+			.queues = (uint16_t)n_queues,
 			.mtu = 1500,
 			.features = conf->features,
 		};
@@ -182,7 +185,8 @@ static void begin(struct host *h, const struct host_conf *conf)
 			fprintf(stderr, "create: %s\n", e.text);
 			exit(14);
 		}
-		atomic_store(&nics[i]->rxq[0].proc, 0);
+		for (unsigned q = 0; q < n_queues; q++)
+			atomic_store(&nics[i]->rxq[q].proc, 0);
 		if (vnic_start(nics[i], &e) < 0) {
 			snprintf(h->nic[i].start_error, sizeof(e.text), "%s", e.text);
 			if (conf->server[i] && !conf->may_fail_to_start) {
@@ -209,7 +213,8 @@ static void *proc_main(void *arg)
 
 		for (unsigned i = 0; i < HOST_NICS; i++)
 			if (atomic_load_explicit(&polled[i], memory_order_acquire))
-				n += forward(&burst, i);
+				for (unsigned q = 0; q < n_queues; q++)
+					n += forward(&burst, i, q);
 		idle = n > 0 ? 0 : idle + 1;
 		atomic_fetch_add_explicit(&h->loops, 1, memory_order_relaxed);
 		rte_rcu_qsbr_quiescent(rcu, 0);
@@ -222,22 +227,22 @@ static void *proc_main(void *arg)
 	return NULL;
 }
 
-static unsigned forward(struct vnbl_burst *burst, unsigned from)
+static unsigned forward(struct vnbl_burst *burst, unsigned from, unsigned q)
 {
 	struct vnbl *frames[VNBL_BURST_MAX];
 	unsigned to = HOST_NICS - 1 - from;
 
-	vnic_rx(nics[from], 0, burst, &stats[from]);
+	vnic_rx(nics[from], q, burst, &stats[from]);
 	if (burst->n == 0)
 		return 0;
 	stats[from].rx_frames += burst->n;
 	for (unsigned i = 0; i < burst->n; i++)
 		frames[i] = &burst->frames[i];
 	if (atomic_load_explicit(&polled[to], memory_order_acquire))
-		vnic_tx(nics[to], 0, frames, burst->n, &stats[to], 0);
+		rss_tx(nics[to], frames, burst->n, &stats[to], 0);
 	for (unsigned i = 0; i < burst->n; i++)
 		vnbl_release(frames[i]);
-	vnic_rx_done(nics[from], 0, burst);
+	vnic_rx_done(nics[from], q, burst);
 	vnic_settle();
 	return burst->n;
 }
@@ -245,25 +250,29 @@ static unsigned forward(struct vnbl_burst *burst, unsigned from)
 // As a proc does: ask for wake-ups, go offline for RCU, sleep, come back.
 static void sleep_on_rings(struct host *h)
 {
-	struct pollfd fds[HOST_NICS + 1] = {{.fd = wake_fd, .events = POLLIN}};
+	struct pollfd fds[HOST_NICS * VNIC_QUEUES_MAX + 1] = {{.fd = wake_fd, .events = POLLIN}};
+	unsigned n_fds = 1;
 	bool wait = true;
 	uint64_t count;
 
 	for (unsigned i = 0; i < HOST_NICS; i++) {
-		int fd = atomic_load(&polled[i]) ? vnic_rx_arm(nics[i], 0) : -ENOLINK;
+		for (unsigned q = 0; q < n_queues && atomic_load(&polled[i]); q++) {
+			int fd = vnic_rx_arm(nics[i], q);
 
-		wait &= fd != -EAGAIN;
-		fds[i + 1] = (struct pollfd){.fd = fd >= 0 ? fd : -1, .events = POLLIN};
+			wait &= fd != -EAGAIN;
+			if (fd >= 0)
+				fds[n_fds++] = (struct pollfd){.fd = fd, .events = POLLIN};
+		}
 	}
 	if (wait) {
 		rte_rcu_qsbr_thread_offline(rcu, 0);
-		poll(fds, HOST_NICS + 1, SLEEP_MS);
+		poll(fds, n_fds, SLEEP_MS);
 		rte_rcu_qsbr_thread_online(rcu, 0);
 		atomic_fetch_add(&h->sleeps, 1);
 	}
 	for (unsigned i = 0; i < HOST_NICS; i++)
-		if (atomic_load(&polled[i]))
-			vnic_rx_disarm(nics[i], 0);
+		for (unsigned q = 0; q < n_queues && atomic_load(&polled[i]); q++)
+			vnic_rx_disarm(nics[i], q);
 	(void)!read(wake_fd, &count, sizeof(count));
 }
 
@@ -272,8 +281,10 @@ static void look(struct host *h)
 	for (unsigned i = 0; i < HOST_NICS; i++) {
 		const struct vhost *v = (const struct vhost *)nics[i];
 		struct host_nic *n = &h->nic[i];
-		uint64_t in = 0, out = 0;
+		uint64_t in = 0, out = 0, breaks = 0;
 
+		for (unsigned r = 0; r < 2u * n_queues; r++)
+			breaks += v->rings[r].breaks;
 		atomic_fetch_or(&n->events, vnic_take_events(nics[i]));
 		for (unsigned d = 0; d < DROP_COUNT; d++) {
 			in += stats[i].drops[DROP_IN][d];
@@ -286,7 +297,8 @@ static void look(struct host *h)
 		atomic_store(&n->last_error, nics[i]->last_error);
 		atomic_store(&n->refusals, (uint32_t)v->refusals);
 		atomic_store(&n->bad_messages, (uint32_t)v->bad_messages);
-		atomic_store(&n->breaks, (uint32_t)(v->rings[0].breaks + v->rings[1].breaks));
+		atomic_store(&n->breaks, (uint32_t)breaks);
+		atomic_store(&n->queues_used, atomic_load(&nics[i]->rss.queues));
 		atomic_store(&n->peer_pid, v->peer_pid);
 		atomic_store(&n->features, vnic_features(nics[i]));
 		memcpy(n->why, nics[i]->why, sizeof(n->why));

@@ -18,6 +18,7 @@ enum host_command { HOST_NONE, HOST_STOP_0, HOST_START_0, HOST_QUIT };
 struct host_conf {
 	const char *path[HOST_NICS];
 	bool server[HOST_NICS];
+	uint16_t queues;        // pairs of each NIC; 0: 1
 	uint64_t features;      // 0: all
 	const char *group;      // of the sockets, NULL: the default
 	bool may_fail_to_start; // a failed start is looked at by the test
@@ -32,6 +33,7 @@ struct host_nic {
 	_Atomic uint32_t breaks;
 	_Atomic uint32_t bad_messages;
 	_Atomic uint64_t features;
+	_Atomic uint32_t queues_used; // bit mask: frames are spread over them
 	_Atomic int32_t peer_pid;
 	_Atomic uint64_t rx_frames;
 	_Atomic uint64_t tx_frames;

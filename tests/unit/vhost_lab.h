@@ -56,6 +56,9 @@ int lab_quit(struct host *h);
 void lab_up(struct lab *lab, bool server, void (*edit)(struct guest_conf *));
 void lab_down(struct lab *lab);
 
+// The same with a switch of the caller's choice; 'conf' has the roles of both sockets.
+void lab_up_conf(struct lab *lab, const struct host_conf *conf, void (*edit)(struct guest_conf *));
+
 // Waits until the switch says that NIC 'i' is connected, or not.
 void lab_settle(struct lab *lab, unsigned i, bool connected);
 

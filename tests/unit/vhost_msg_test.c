@@ -25,6 +25,7 @@ enum {
 };
 
 static uint64_t random_state;
+static unsigned n_rings = 2; // of each guest
 
 static uint32_t rnd(uint32_t below)
 {
@@ -262,7 +263,7 @@ static void fill_region(struct lab *lab, struct vumsg_region *r)
 
 static uint64_t some_address(struct lab *lab)
 {
-	const struct gring *r = &lab->guests[0]->queues[rnd(2)].ring;
+	const struct gring *r = &lab->guests[0]->queues[rnd(n_rings)].ring;
 	uint64_t places[] = {(uintptr_t)r->desc, (uintptr_t)r->avail, (uintptr_t)r->used,
 			     random_state};
 
@@ -287,7 +288,7 @@ static uint32_t make_message(struct lab *lab, union vumsg_payload *p, uint32_t *
 		*size = 8 + 32 * (p->memory.n > 8 ? 8 : p->memory.n);
 		break;
 	case VUMSG_SET_VRING_ADDR:
-		p->addr = (struct vumsg_vring_addr){.index = rnd(2),
+		p->addr = (struct vumsg_vring_addr){.index = rnd(n_rings),
 						    .flags = rnd(8) ? 0 : rnd(4),
 						    .desc = some_address(lab),
 						    .used = some_address(lab),
@@ -297,7 +298,7 @@ static uint32_t make_message(struct lab *lab, union vumsg_payload *p, uint32_t *
 	case VUMSG_SET_VRING_KICK:
 	case VUMSG_SET_VRING_CALL:
 	case VUMSG_SET_VRING_ERR:
-		p->u64 = rnd(2) | (rnd(4) ? 0 : VUMSG_NO_FD);
+		p->u64 = rnd(n_rings) | (rnd(4) ? 0 : VUMSG_NO_FD);
 		break;
 	case VUMSG_SET_FEATURES:
 		p->u64 = rnd(4) ? lab->guests[0]->features & ~(rnd(2) ? VUMSG_F_PROTOCOL : 0)
@@ -309,7 +310,7 @@ static uint32_t make_message(struct lab *lab, union vumsg_payload *p, uint32_t *
 	default:
 		// Not over 255: the library then loses the descriptors that came along, before any
 		// hook sees the message.
-		p->state.index = rnd(16) ? rnd(2) : rnd(256);
+		p->state.index = rnd(16) ? rnd(n_rings) : rnd(256);
 		p->state.num = numbers[rnd(sizeof(numbers) / sizeof(numbers[0]))];
 	}
 	if (rnd(64) == 0)
@@ -319,7 +320,7 @@ static uint32_t make_message(struct lab *lab, union vumsg_payload *p, uint32_t *
 
 static unsigned pick_fds(struct lab *lab, uint32_t request, const union vumsg_payload *p, int fds[])
 {
-	const struct gring *r = &lab->guests[0]->queues[rnd(2)].ring;
+	const struct gring *r = &lab->guests[0]->queues[rnd(n_rings)].ring;
 	unsigned n = 0;
 
 	if (request == VUMSG_SET_MEM_TABLE)
@@ -335,18 +336,27 @@ static unsigned pick_fds(struct lab *lab, uint32_t request, const union vumsg_pa
 	return n;
 }
 
-// Random messages to a device that is up and has frames in its rings, over and over.
-static void storm_of_messages(void **state)
+static void with_pairs(struct guest_conf *c)
 {
+	c->pairs = n_rings / 2;
+	if (c->pairs > 1)
+		c->features |= GUEST_BIT(VIRTIO_NET_F_MQ);
+}
+
+// Random messages to a device that is up and has frames in its rings, over and over.
+static void storm(unsigned pairs)
+{
+	struct host_conf conf = lab_conf(true);
 	const char *seed = getenv("VHOST_TEST_SEED");
 	unsigned sent = 0, fds_before, fds_after;
 	int64_t until;
 	struct lab lab;
 
-	(void)state;
 	random_state = seed != NULL ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
 	print_message("seed %llu\n", (unsigned long long)random_state);
-	lab_up(&lab, true, NULL);
+	conf.queues = (uint16_t)pairs;
+	n_rings = 2 * pairs;
+	lab_up_conf(&lab, &conf, with_pairs);
 	lab.attacked = true;
 	fds_before = host_fds(&lab);
 	until = lab_now_ms() + STORM_MS;
@@ -376,6 +386,19 @@ static void storm_of_messages(void **state)
 	fds_after = host_fds(&lab);
 	assert_true(fds_after <= fds_before + 2);
 	lab_down(&lab);
+	n_rings = 2;
+}
+
+static void storm_of_messages(void **state)
+{
+	(void)state;
+	storm(1);
+}
+
+static void storm_with_several_queues(void **state)
+{
+	(void)state;
+	storm(4);
 }
 
 struct cutter {
@@ -491,6 +514,7 @@ int main(void)
 		cmocka_unit_test_teardown(memory_that_is_none, lab_clean_up),
 		cmocka_unit_test_teardown(rings_outside_of_memory, lab_clean_up),
 		cmocka_unit_test_teardown(storm_of_messages, lab_clean_up),
+		cmocka_unit_test_teardown(storm_with_several_queues, lab_clean_up),
 		cmocka_unit_test_teardown(memory_cut_while_it_is_mapped, lab_clean_up),
 		cmocka_unit_test_teardown(odd_descriptors, lab_clean_up),
 	};

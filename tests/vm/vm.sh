@@ -7,7 +7,8 @@
 #      agent.sock <------- ttyS1 [guest] eth0 <--- rings ---> port
 #      console.log <------ ttyS0   |  guest memory: memfd, shared with vswd
 #
-# Sourced, not run. Uses VM_DIR (a directory for the running VMs) and VM_CACHE.
+# Sourced, not run. Uses VM_DIR (a directory for the running VMs) and VM_CACHE; VM_CPUS and
+# VM_QUEUES (queue pairs of the NIC) when a VM is to have several.
 
 VM_CACHE=${VM_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vsw}
 VM_MEMORY_MIB=${VM_MEMORY_MIB:-192}
@@ -79,21 +80,24 @@ vm_has_kvm() {
 
 # Prints the QEMU arguments of a NIC: vm_nic SOCKET MAC; QEMU owns the socket.
 vm_nic() {
+	local queues=${VM_QUEUES:-1} device="virtio-net-pci,netdev=n0,mac=$2,romfile="
 	echo -chardev "socket,id=c0,path=$1,server=on,wait=on"
-	echo -netdev vhost-user,id=n0,chardev=c0
+	echo -netdev "vhost-user,id=n0,chardev=c0,queues=$queues"
+	((queues == 1)) || device+=,mq=on
 	# MSI-X with vhost-user crashes QEMU 7.2 when there is no KVM.
-	if vm_has_kvm; then
-		echo -device "virtio-net-pci,netdev=n0,mac=$2,romfile="
-	else
-		echo -device "virtio-net-pci,netdev=n0,mac=$2,romfile=,vectors=0"
+	if ! vm_has_kvm; then
+		device+=,vectors=0
+	elif ((queues > 1)); then
+		device+=,vectors=$((2 * queues + 2))
 	fi
+	echo -device "$device"
 }
 
 # Prints the arguments that each VM has; the caller adds serial ports and NICs.
 vm_machine() {
 	local accel=tcg
 	! vm_has_kvm || accel='kvm -cpu host'
-	echo "-accel $accel -smp 1 -m $VM_MEMORY_MIB -display none -nodefaults"
+	echo "-accel $accel -smp ${VM_CPUS:-1} -m $VM_MEMORY_MIB -display none -nodefaults"
 	echo "-object memory-backend-memfd,id=mem,size=${VM_MEMORY_MIB}M,share=on"
 	echo "-numa node,memdev=mem"
 }
