@@ -47,6 +47,7 @@ class Check:
         self.started = started  # the vswd
         self.first = {}  # words: lines that do not change
         self.last = {}  # what a counter showed, and when
+        self.rules = {}  # of access lists
         self.known = set()  # addresses
         self.ports = set()
         self.procs = []  # the memory of each
@@ -215,6 +216,12 @@ class Check:
         self.grows("timed sleeps", int(m[1]), line)
         self.most(int(m[2]), 4096, line)
 
+    def acl_rule(self, line, m):
+        if self.rules.setdefault((self.words, m[1]), m[2]) != m[2]:
+            self.complain("another rule", line)
+        self.grows("frames of rule " + m[1], int(m[3]), line)
+        self.grows("bytes of rule " + m[1], int(m[4]), line, BYTES_PER_S_MAX)
+
     def drop(self, line, m):
         self.grows("%s %s" % (m[1], m[3]), int(m[2]), line)
 
@@ -305,6 +312,9 @@ class Check:
         self.addresses(line, line)
         if re.fullmatch(r"slot \d+(, .*)?", m[1]):
             self.complain("to no port", line, False)
+
+    def no_source(self, line, m):
+        self.complain("from nowhere", line, False)
 
     def destinations(self, line, m):
         self.most(int(m[1]), len(self.ports), line)
@@ -425,6 +435,7 @@ def row(label, value):
 RULES = [
     (row("As of", r"(.*)"), Check.as_of),
     (r"    (%s) {2,}(\d+.*)" % COUNTERS, Check.counter),
+    (r"    (\d+) +((?:basic|extended) +(?:in|out) .*?) +(\d+) +(\d+)", Check.acl_rule),
     (row("Timed sleeps", r"(\d+), because (\d+) queues .*"), Check.timed_sleeps),
     (r"    (In|Out) +(\d+) +([A-Z]\w+) +[a-zA-Z].*", Check.drop),
     (r" +\+0x[0-9a-f]{3,} (%s) +: (0[xn][0-9a-f]+)" % DT_COUNTERS, Check.dt_counter),
@@ -475,6 +486,8 @@ RULES = [
     (row("IsPacketDataSafe", r"[YN]"), Check.anything),
     (row("SafePacketDataSize", r"(\d+) of (\d+) bytes"), Check.safe_size),
     (row("NumDestinations", r"(\d+)"), Check.destinations),
+    (row("NumDestinations", r"\[Not known\]"), Check.no_source),
+    (r"    It has no port that it came from, so its switch is not known", Check.no_source),
     (row("Destination", r"(\[None\]|\[Not yet\]|flood|slot \d+.*)"), Check.destination),
     (r"    0x([0-9a-f]{4})  (\d+|\[Not known\]) +\[Not kept\] +[YN] +[YN] +(%s)  (.{14})(\S+)" % ADDRESS,
      Check.destination_row),
@@ -493,6 +506,7 @@ RULES = [
     (r"    The ring goes on while it is read: .*", Check.anything),
     (r"    Direction  Frames +Reason +Meaning", Check.anything),
     (row("Last of them", r".*"), Check.links),
+    (r"    A proc keeps the last frames that it dropped; .*", Check.anything),
     (row("Held by", r".*"), Check.links),
     (r"VPORT %s  (\S+)" % ADDRESS, Check.name),
     (r"    \d+ more of proc \d+ were being written over", Check.anything),

@@ -15,7 +15,7 @@ enum { HELP_COLUMNS = 79, HELP_NAME = 7, HELP_LONG_NAME = 15 };
 static int cmd_help(struct shell *sh, int argc, char **argv, struct why *why);
 static void help_entry(const struct cmd *cmd);
 static const char *cmd_bare_name(const char *word);
-static int cmd_run_address(struct shell *sh, tgt_addr addr, char *word, struct why *why);
+static int cmd_run_address(struct shell *sh, tgt_addr addr, struct why *why);
 static int cmd_run_part(struct shell *sh, tgt_addr addr, char *word, int err, struct why *why);
 
 static const struct cmd cmds[] = {
@@ -62,7 +62,7 @@ static const struct cmd cmds[] = {
 	{"dt", "", "dt [-r [DEPTH]] TYPE[.FIELD] [ADDRESS | NAME], dt [PATTERN]",
 	 "Displays the layout of a type, with the values at an address", cmd_dt, OBJECT_NONE, false,
 	 true},
-	{"dump", "", "dump FILE[.gz|.zst]",
+	{"dump", "", "dump FILE[.gz|.zst|.lz4]",
 	 "Writes a small core to mail: all objects and types, no guest's data", cmd_dump,
 	 OBJECT_NONE, false, false},
 	{"miniport", "ndiskd.", "miniport [MINIPORT | VSWITCH | NAME]",
@@ -89,8 +89,8 @@ int cmd_run(struct shell *sh, int argc, char **argv, struct why *why)
 	const struct cmd *cmd = cmd_find(argv[0]);
 	tgt_addr addr;
 
-	if (cmd == NULL && argc == 1 && walk_parse_addr(argv[0], &addr))
-		return cmd_run_address(sh, addr, argv[0], why);
+	if (cmd == NULL && argc == 1 && walk_parse_short_addr(argv[0], &addr))
+		return cmd_run_address(sh, addr, why);
 	if (cmd == NULL)
 		return why_set(why, -ENOENT, "there is no command '%.100s'; help lists them",
 			       print_text(argv[0], strlen(argv[0])).s);
@@ -194,11 +194,13 @@ static const char *cmd_bare_name(const char *word)
 	return word;
 }
 
-static int cmd_run_address(struct shell *sh, tgt_addr addr, char *word, struct why *why)
+static int cmd_run_address(struct shell *sh, tgt_addr addr, struct why *why)
 {
 	enum object_type type;
+	char word[20]; // with all digits, so that no name is meant
 	int err = walk_type(sh, addr, &type, why);
 
+	snprintf(word, sizeof(word), "%016lx", addr.v);
 	if (err != 0)
 		return cmd_run_part(sh, addr, word, err, why);
 	for (unsigned i = 0; i < N_CMDS; i++) {

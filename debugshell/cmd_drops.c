@@ -5,6 +5,7 @@
 #include "debugshell/cmd.h"
 #include "debugshell/names.h"
 #include "debugshell/print.h"
+#include "debugshell/vnbl_drops.h"
 #include "debugshell/walk.h"
 
 // Which ports to show: all, those of one switch, one.
@@ -17,6 +18,7 @@ static int drops_find(struct shell *sh, const char *word, enum object_type *x_ty
 		      tgt_addr *x_addr, struct why *why);
 static int drops_port(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
 static int drops_show(struct shell *sh, tgt_addr addr, bool also_none, struct why *why);
+static void print_last(struct shell *sh, tgt_addr addr, const struct vport *port);
 
 static const struct print_column columns[] = {
 	{"Direction", 11},
@@ -72,11 +74,9 @@ unsigned cmd_drops_print(const struct vport_stats *sum, const char *indent)
 static int drops_find(struct shell *sh, const char *word, enum object_type *x_type,
 		      tgt_addr *x_addr, struct why *why)
 {
-	struct why ignored;
 	int err;
 
-	if (walk_find(sh, OBJECT_VPORT, word, x_addr, &ignored) != 0 &&
-	    walk_find(sh, OBJECT_VSWITCH, word, x_addr, &ignored) != 0)
+	if (walk_find_either(sh, OBJECT_VPORT, OBJECT_VSWITCH, word, x_addr) != 0)
 		return why_set(why, -ENOENT,
 			       "there is no vport or vswitch '%.100s'; vport and vswitch list them",
 			       print_text(word, strlen(word)).s);
@@ -129,6 +129,20 @@ static int drops_show(struct shell *sh, tgt_addr addr, bool also_none, struct wh
 	}
 	rows = cmd_drops_print(&sum, "    ");
 	print_blank();
-	print_link("Last of them", addr, "nvkd.vnbl");
+	print_last(sh, addr, &port);
 	return (int)rows;
+}
+
+// Where the frames are, of which not all are kept.
+static void print_last(struct shell *sh, tgt_addr addr, const struct vport *port)
+{
+	const struct vnbl_port at = {.at = addr, .serial = port->serial, .id = port->id};
+
+	if (vnbl_drops_count(sh, &at) > 0) {
+		print_link("Last of them", addr, "nvkd.vnbl");
+		return;
+	}
+	print_absent("Last of them", "[Not kept]");
+	print_note("    ", "A proc keeps the last frames that it dropped; floods to a port that "
+			   "takes none are counted only");
 }

@@ -65,6 +65,10 @@ int cmd_dt(struct shell *sh, int argc, char **argv, struct why *why)
 		return err;
 	if (strpbrk(words.type, "*?") == NULL)
 		return dt_show(sh, &words, why);
+	if (words.address != NULL)
+		return why_set(why, -EINVAL,
+			       "a pattern is for the names of types; an address is read by one "
+			       "type: dt TYPE[.FIELD] ADDRESS");
 	if (dt_list(&types, words.type) == 0)
 		return why_set(why, -ENOENT, "this vswd has no type whose name is like '%.100s'",
 			       print_text(words.type, sizeof(words.type)).s);

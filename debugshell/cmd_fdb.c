@@ -81,12 +81,10 @@ static int fdb_one(struct shell *sh, const char *word, struct why *why)
 	tgt_addr none = {0};
 	enum object_type type;
 	struct vport port;
-	struct why ignored;
 	tgt_addr addr;
 	int err;
 
-	if (walk_find(sh, OBJECT_VSWITCH, word, &addr, &ignored) != 0 &&
-	    walk_find(sh, OBJECT_VPORT, word, &addr, &ignored) != 0)
+	if (walk_find_either(sh, OBJECT_VSWITCH, OBJECT_VPORT, word, &addr) != 0)
 		return why_set(why, -ENOENT,
 			       "there is no vswitch or vport '%.100s'; vswitch and vport list them",
 			       print_text(word, strlen(word)).s);

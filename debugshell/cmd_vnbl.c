@@ -20,6 +20,8 @@
 #include "ports/drops.h"
 #include "switch/proc_types.h"
 
+enum { FRAMES_MAX = 1024 }; // of a burst, whatever the build
+
 // A frame, and whose it is.
 struct frame {
 	tgt_addr addr;
@@ -41,12 +43,14 @@ static const struct print_column columns[] = {
 
 static int find(struct shell *sh, const char *word, tgt_addr *ret, struct why *why);
 static int show(struct shell *sh, tgt_addr addr, bool hex, struct why *why);
-static int list_of(struct shell *sh, tgt_addr addr, struct why *why);
+static int list_of(struct shell *sh, tgt_addr addr, bool hex, struct why *why);
+static int refuse_hex(struct why *why);
 static void vnbl_list(struct shell *sh, const struct vnbl_choice *choice);
 static bool is_at_work(unsigned stage);
 static unsigned list_burst(struct shell *sh, tgt_addr addr, const struct proc *proc,
 			   const struct vnbl_choice *choice);
 static void list_row(unsigned proc, const struct frame *f);
+static unsigned burst_max(struct shell *sh);
 static int frame_at(struct shell *sh, tgt_addr proc, unsigned i, tgt_addr *ret, struct why *why);
 static int frame_find(struct shell *sh, tgt_addr addr, struct frame *f);
 static int frame_read(struct shell *sh, struct frame *f, struct why *why);
@@ -67,7 +71,7 @@ int cmd_vnbl(struct shell *sh, int argc, char **argv, struct why *why)
 		return why_set(why, -EINVAL,
 			       "vnbl takes one argument at most: vnbl [-x] [VNBL | PROC | VPORT]");
 	if (hex && word == NULL)
-		return why_set(why, -EINVAL, "-x shows the bytes of one frame: vnbl -x VNBL");
+		return refuse_hex(why);
 	if (word == NULL) {
 		vnbl_list(sh, &all);
 		return 0;
@@ -88,10 +92,7 @@ bool cmd_vnbl_knows(struct shell *sh, tgt_addr addr)
 // An address, a proc, or else a port.
 static int find(struct shell *sh, const char *word, tgt_addr *ret, struct why *why)
 {
-	struct why ignored;
-
-	if (walk_find(sh, OBJECT_PROC, word, ret, &ignored) == 0 ||
-	    walk_find(sh, OBJECT_VPORT, word, ret, &ignored) == 0)
+	if (walk_find_either(sh, OBJECT_PROC, OBJECT_VPORT, word, ret) == 0)
 		return 0;
 	return why_set(why, -ENOENT, "there is no proc or vport '%.100s'; proc and vport list them",
 		       print_text(word, strlen(word)).s);
@@ -111,14 +112,14 @@ static int show(struct shell *sh, tgt_addr addr, bool hex, struct why *why)
 	} else if (vnbl_drops_knows(sh, addr)) {
 		err = vnbl_drops_detail(sh, addr, hex, why);
 	} else {
-		err = list_of(sh, addr, why);
+		err = list_of(sh, addr, hex, why);
 	}
 	free(f);
 	return err;
 }
 
-// Those of a proc, or of a port.
-static int list_of(struct shell *sh, tgt_addr addr, struct why *why)
+// Those of a proc, or of a port, of which no bytes are shown.
+static int list_of(struct shell *sh, tgt_addr addr, bool hex, struct why *why)
 {
 	struct vnbl_choice choice = {.proc = {0}};
 	enum object_type type = OBJECT_NONE;
@@ -133,8 +134,15 @@ static int list_of(struct shell *sh, tgt_addr addr, struct why *why)
 			       "%016lx is no frame of a proc; vnbl without argument lists them",
 			       addr.v);
 	}
+	if (hex)
+		return refuse_hex(why);
 	vnbl_list(sh, &choice);
 	return 0;
+}
+
+static int refuse_hex(struct why *why)
+{
+	return why_set(why, -EINVAL, "-x shows the bytes of one frame: vnbl -x VNBL");
 }
 
 static void vnbl_list(struct shell *sh, const struct vnbl_choice *choice)
@@ -179,7 +187,7 @@ static unsigned list_burst(struct shell *sh, tgt_addr addr, const struct proc *p
 			   const struct vnbl_choice *choice)
 {
 	struct frame *f = aligned_alloc(64, sizeof(*f));
-	unsigned n = proc->burst.n < VNBL_BURST_MAX ? proc->burst.n : VNBL_BURST_MAX;
+	unsigned max = burst_max(sh), n = proc->burst.n < max ? proc->burst.n : max;
 	unsigned rows = 0;
 	struct why why;
 
@@ -230,6 +238,20 @@ static void list_row(unsigned proc, const struct frame *f)
 	print_row_end(f->is_torn);
 }
 
+// The frames that a burst of the target has room for: behind them is something else.
+static unsigned burst_max(struct shell *sh)
+{
+	const struct type_map *map;
+	uint32_t at, size;
+	struct why why;
+
+	if (!type_db_has_theirs(sh->types) ||
+	    type_field(sh->types, "vnbl_burst", "frames", &at, &size) != 0 ||
+	    shell_map(sh, "vnbl", sizeof(struct vnbl), &map, &why) != 0)
+		return VNBL_BURST_MAX;
+	return size / map->from_size < FRAMES_MAX ? size / map->from_size : FRAMES_MAX;
+}
+
 static int frame_at(struct shell *sh, tgt_addr proc, unsigned i, tgt_addr *ret, struct why *why)
 {
 	const struct type_map *map;
@@ -252,6 +274,7 @@ static int frame_find(struct shell *sh, tgt_addr addr, struct frame *f)
 {
 	struct proc *proc = aligned_alloc(64, sizeof(*proc));
 	struct why why;
+	unsigned max = burst_max(sh);
 	int err = -ENOENT;
 
 	for (uint32_t p = 0; proc != NULL && err != 0 && p < sh->root->n_procs; p++) {
@@ -259,7 +282,7 @@ static int frame_find(struct shell *sh, tgt_addr addr, struct frame *f)
 
 		if (!walk_proc(sh, p, &at))
 			continue;
-		for (unsigned i = 0; err != 0 && i < VNBL_BURST_MAX; i++) {
+		for (unsigned i = 0; err != 0 && i < max; i++) {
 			*f = (struct frame){.proc = at, .number = i};
 			if (frame_at(sh, at, i, &f->addr, &why) != 0 || f->addr.v != addr.v ||
 			    walk_object(sh, at, OBJECT_PROC, proc, &why) < 0)

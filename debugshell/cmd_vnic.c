@@ -126,8 +126,9 @@ static void print_state(const struct type_map *map, const struct vnic *nic)
 	if (type_has(map, "since_s") && nic->since_s != 0)
 		print_extra("since_unix_s", "%ld", nic->since_s);
 	if (type_has(map, "why"))
-		print_text_row(nic->state == VNIC_STATE_CONNECTED ? "What is wrong"
-								  : "Why not connected",
+		print_text_row(nic->state == VNIC_STATE_CONNECTED || print_is_json()
+				       ? "What is wrong"
+				       : "Why not connected",
 			       TEXT(nic->why));
 	PRINT_FIELD_VALUES(map, "last_error", "Last error", "number text", "%u (%s)",
 			   nic->last_error,

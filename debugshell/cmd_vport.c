@@ -1,3 +1,5 @@
+#include <errno.h>
+
 #include "debugshell/cmd.h"
 #include "debugshell/names.h"
 #include "debugshell/print.h"
@@ -8,6 +10,8 @@
 static int vport_row(struct shell *sh, const struct walk_vswitch *v, tgt_addr addr, void *arg);
 static int vport_detail(struct shell *sh, tgt_addr addr, struct why *why);
 static void print_port(struct shell *sh, tgt_addr addr, const struct vport *port);
+static void print_binding(struct shell *sh, const char *label, tgt_addr addr, enum object_type type,
+			  const char *command);
 static void print_counters(struct shell *sh, const struct vport *port);
 
 static const struct print_column list_columns[] = {
@@ -105,8 +109,8 @@ static void print_port(struct shell *sh, tgt_addr addr, const struct vport *port
 	PRINT_FIELD(map, "slot", "Slot", "%u", port->slot);
 
 	print_section("BINDINGS");
-	print_link("vSwitch", tgt_ptr(port->vswitch), "nvkd.vswitch");
-	print_link("vNic", tgt_ptr(port->nic), "nvkd.vnic");
+	print_binding(sh, "vSwitch", tgt_ptr(port->vswitch), OBJECT_VSWITCH, "nvkd.vswitch");
+	print_binding(sh, "vNic", tgt_ptr(port->nic), OBJECT_VNIC, "nvkd.vnic");
 
 	print_section("POLICY");
 	PRINT_FIELD_VALUES(map, "monitor_mode", "MonitorMode", "number name", "%u (%s)",
@@ -123,6 +127,25 @@ static void print_port(struct shell *sh, tgt_addr addr, const struct vport *port
 		PRINT_FIELD(map, "max_stations", "Stations at most", "%u", port->max_stations);
 	else
 		print_absent("Stations at most", "[Default of the switch]");
+}
+
+// A link, and what is wrong with what it leads to.
+static void print_binding(struct shell *sh, const char *label, tgt_addr addr, enum object_type type,
+			  const char *command)
+{
+	enum object_type its;
+	struct why why;
+	int err;
+
+	print_link(label, addr, command);
+	if (addr.v == 0)
+		return;
+	err = walk_type(sh, addr, &its, &why);
+	if (err == 0 && its != type)
+		err = why_set(&why, -EINVAL, "%016lx is not a %s but a %s", addr.v,
+			      name_object_type(type), name_object_type(its));
+	if (err != 0)
+		walk_trouble(sh, "    ", type == OBJECT_VSWITCH ? "VSWITCH" : "VNIC", addr, &why);
 }
 
 static void print_counters(struct shell *sh, const struct vport *port)

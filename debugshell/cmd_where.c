@@ -37,6 +37,7 @@ static struct text thread_text(int32_t tid, char state);
 static struct text port_name(struct shell *sh, const struct proc *proc, tgt_addr *x_nic);
 static void print_judged(struct shell *sh);
 static void print_main_thread(struct shell *sh);
+static void print_ended(struct shell *sh);
 static void print_threads(struct shell *sh);
 static bool print_thread(const struct target_thread *thread, void *arg);
 static struct text thread_role(struct shell *sh, int32_t tid);
@@ -106,6 +107,7 @@ static int where_list(struct shell *sh, struct why *why)
 	clock_print(sh);
 	print_judged(sh);
 	print_main_thread(sh);
+	print_ended(sh);
 	PRINT_TABLE("", list_columns);
 	for (unsigned i = 0; i < n; i++)
 		where_row(sh, &all[i]);
@@ -276,6 +278,29 @@ static void print_main_thread(struct shell *sh)
 	print_extra_flag("main_thread_is_late", is_late);
 }
 
+// Of a core that a signal has made; one that a debugger wrote tells of none.
+static void print_ended(struct shell *sh)
+{
+	const struct target *t = sh->target;
+	struct text role = thread_role(sh, t->signal_tid);
+	const char *name = sigabbrev_np(t->signal);
+	struct text text = {.s = "unknown"};
+
+	if (t->signal == 0)
+		return;
+	if (name != NULL) {
+		text.s[0] = '\0';
+		print_append(&text, "SIG%s", name);
+	}
+	if (role.s[0] != '\0')
+		print_values("Ended by", "signal name thread role",
+			     "signal %d (%s) in thread %d, %s", t->signal, text.s, t->signal_tid,
+			     role.s);
+	else
+		print_values("Ended by", "signal name thread", "signal %d (%s) in thread %d",
+			     t->signal, text.s, t->signal_tid);
+}
+
 static void print_threads(struct shell *sh)
 {
 	struct thread_rows rows = {.sh = sh};
@@ -290,8 +315,10 @@ static void print_threads(struct shell *sh)
 static bool print_thread(const struct target_thread *thread, void *arg)
 {
 	struct thread_rows *rows = arg;
+	const struct target *t = rows->sh->target;
 	struct text name = TEXT(thread->name);
 	struct text role = thread_role(rows->sh, thread->tid);
+	bool is_hit = t->signal != 0 && thread->tid == t->signal_tid;
 
 	print_cell_fmt("%d", thread->tid);
 	// A core has neither, and a process that is stopped is shown as its core would be.
@@ -303,10 +330,14 @@ static bool print_thread(const struct target_thread *thread, void *arg)
 		print_cell_text(name);
 	else
 		print_cell_absent("[Not told]");
+	if (is_hit && !print_is_json())
+		print_append(&role, "%shit by signal %d", role.s[0] != '\0' ? ", " : "", t->signal);
 	if (role.s[0] != '\0')
 		print_cell_text(role);
 	else
 		print_cell_absent("");
+	if (is_hit)
+		print_extra("signal", "%d", t->signal);
 	print_row_end(false);
 	return ++rows->rows < THREADS_MAX;
 }

@@ -44,6 +44,7 @@ static void add_process(struct elf *e);
 static void add_auxv(struct elf *e);
 static void add_files(struct elf *e);
 static bool add_file(const struct target_map *map, void *arg);
+static void add_threads(struct elf *e);
 static bool add_thread(const struct target_thread *thread, void *arg);
 static void add_own(struct elf *e);
 static void add_note(struct elf *e, const char *owner, uint32_t type, const void *desc,
@@ -160,10 +161,8 @@ static int write_piece(tgt_addr start, const uint8_t *bytes, size_t size, bool i
 
 static void add_notes(struct elf *e)
 {
-	struct target *t = e->sh->target;
-
 	add_process(e);
-	t->ops->threads(t, add_thread, e);
+	add_threads(e);
 	add_auxv(e);
 	add_files(e);
 	add_own(e);
@@ -180,11 +179,24 @@ static void add_process(struct elf *e)
 	add_note(e, "CORE", NT_PRPSINFO, &info, sizeof(info));
 }
 
+// The one that a signal hit is the first, as in a core of the kernel.
+static void add_threads(struct elf *e)
+{
+	struct target *t = e->sh->target;
+	const struct elf_prstatus hit = {.pr_pid = t->signal_tid, .pr_cursig = (short)t->signal};
+
+	if (t->signal != 0)
+		add_note(e, "CORE", NT_PRSTATUS, &hit, sizeof(hit));
+	t->ops->threads(t, add_thread, e);
+}
+
 static bool add_thread(const struct target_thread *thread, void *arg)
 {
 	struct elf_prstatus status = {.pr_pid = thread->tid};
+	const struct elf *e = arg;
 
-	add_note(arg, "CORE", NT_PRSTATUS, &status, sizeof(status));
+	if (e->sh->target->signal == 0 || thread->tid != e->sh->target->signal_tid)
+		add_note(arg, "CORE", NT_PRSTATUS, &status, sizeof(status));
 	return true;
 }
 

@@ -25,6 +25,7 @@ static const struct dump_tool tools[] = {
 	{".lz4", "lz4", "-cq"},
 };
 
+static void file_close(struct dump_file *file);
 static int file_make(struct dump_file *file);
 static void hold_signals(sigset_t *before);
 static void file_dir(const char *path, char dir[PATH_MAX]);
@@ -73,11 +74,27 @@ int dump_file_commit(struct dump_file *file, uint64_t *x_size, struct why *why)
 		err = file_link(file, why);
 	if (err == 0)
 		*x_size = (uint64_t)st.st_size;
-	dump_file_abort(file);
+	file_close(file);
 	return err;
 }
 
+void dump_file_end(struct dump_file *file)
+{
+	sigprocmask(SIG_SETMASK, &file->signals, NULL);
+}
+
 void dump_file_abort(struct dump_file *file)
+{
+	file_close(file);
+	dump_file_end(file);
+}
+
+int dump_file_failed(const struct dump_file *file, int err, struct why *why)
+{
+	return why_set(why, err, "cannot write %s: %s", file->path, strerror(-err));
+}
+
+static void file_close(struct dump_file *file)
 {
 	if (file->temporary[0] != '\0')
 		unlink(file->temporary);
@@ -85,12 +102,6 @@ void dump_file_abort(struct dump_file *file)
 		close(file->raw);
 	if (file->fd >= 0)
 		close(file->fd);
-	sigprocmask(SIG_SETMASK, &file->signals, NULL);
-}
-
-int dump_file_failed(const struct dump_file *file, int err, struct why *why)
-{
-	return why_set(why, err, "cannot write %s: %s", file->path, strerror(-err));
 }
 
 // In the same directory, or it could not be given its name there.

@@ -26,13 +26,16 @@ struct dump_file {
 };
 
 /**
- * Begins. -EEXIST: there is such a file; errors of open(2); 'why' has the sentence. Ended by
- * dump_file_commit() or dump_file_abort().
+ * Begins, and holds signals back that would end the program. -EEXIST: there is such a file; errors
+ * of open(2); 'why' has the sentence. Ended by dump_file_abort(), or dump_file_commit() and then
+ * dump_file_end().
  */
 int dump_file_begin(struct dump_file *file, const char *path, struct why *why);
 
-// Compresses what was written, and gives it its name. '*x_size': bytes of the file.
+// Compresses what was written, and gives it its name. '*x_size': bytes of the file. Signals are
+// held back until dump_file_end(), so that it can be told first that the file is there.
 int dump_file_commit(struct dump_file *file, uint64_t *x_size, struct why *why);
+void dump_file_end(struct dump_file *file);
 void dump_file_abort(struct dump_file *file);
 
 // The sentence for a failed write.

@@ -99,11 +99,15 @@ static int parse_options(int argc, char **argv, struct options *opt)
 
 static int check_options(const struct options *opt)
 {
+	pid_t pid;
+
 	if (opt->core != NULL && (opt->pid != NULL || opt->run_dir != NULL))
 		fprintf(stderr, "vswsh: -z looks at a core, -%c at a process; which of the two?\n",
 			opt->pid != NULL ? 'p' : 'r');
 	else if (opt->core == NULL && opt->binary != NULL)
 		fprintf(stderr, "vswsh: -y names the program of a core; name the core with -z\n");
+	else if (opt->pid != NULL && parse_pid(opt->pid, &pid) != 0)
+		fprintf(stderr, "vswsh: '%.100s' is not a process id\n", opt->pid);
 	else
 		return 0;
 	return -EINVAL;
@@ -143,9 +147,7 @@ static int find_pid(const struct options *opt, pid_t *ret, struct why *why)
 	if (opt->pid == NULL)
 		return read_pid_file(opt->run_dir != NULL ? opt->run_dir : RUN_DIR_DEFAULT, ret,
 				     why);
-	if (parse_pid(opt->pid, ret) != 0)
-		return why_set(why, -EINVAL, "'%.100s' is not a process id", opt->pid);
-	return 0;
+	return parse_pid(opt->pid, ret); // was checked
 }
 
 static int read_pid_file(const char *run_dir, pid_t *ret, struct why *why)

@@ -31,6 +31,7 @@ static enum print_mode mode(void);
 static void show_row(const char *label, const char *fmt, va_list ap, bool is_number);
 static void show_label(const char *label);
 static void show_cell(const char *s);
+static int continued(const char *s);
 static void begin_object(void);
 static void end_table(void);
 static void write_value(struct json_out *j, bool is_number, const char *s);
@@ -401,7 +402,17 @@ static void show_cell(const char *s)
 	if (column->cell != NULL)
 		printf(column->cell, s);
 	else
-		printf("%-*s", column->width, s);
+		printf("%-*s", column->width + continued(s), s);
+}
+
+// The bytes of UTF-8 that take no column of their own.
+static int continued(const char *s)
+{
+	int n = 0;
+
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) == 0x80;
+	return n;
 }
 
 static void begin_object(void)

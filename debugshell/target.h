@@ -73,6 +73,8 @@ struct target {
 	const struct target_ops *ops;
 	char name[64];            // "process 4711", for messages
 	uint32_t coredump_filter; // as its root tells; 0: not known (yet)
+	int32_t signal;           // that ended it, of a core; 0: none did
+	int32_t signal_tid;       // the thread that the signal hit
 	char gap[96];             // after -ENODATA: "not in the core: ..."
 };
 

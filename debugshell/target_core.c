@@ -199,6 +199,7 @@ static int open_core(struct target_core *tc, const char *path, struct why *why)
 	char *name = tc->base.name;
 	size_t size = sizeof(tc->base.name);
 	const struct core *core;
+	const char *kind;
 	int fd;
 	int err = core_unpack(path, &fd, why);
 
@@ -207,14 +208,17 @@ static int open_core(struct target_core *tc, const char *path, struct why *why)
 	if (err != 0)
 		return err;
 	core = tc->core;
+	kind = core->dump_root != 0 ? "dump" : "core";
 	if (core->pid == 0)
 		snprintf(name, size, "the core");
-	else if (core->dump_root != 0)
-		snprintf(name, size, "dump of process %d", core->pid);
 	else if (core->signal == 0)
-		snprintf(name, size, "core of process %d", core->pid);
+		snprintf(name, size, "%s of process %d", kind, core->pid);
 	else
-		snprintf(name, size, "core of process %d (signal %d)", core->pid, core->signal);
+		snprintf(name, size, "%s of process %d (signal %d)", kind, core->pid, core->signal);
+	if (core->signal != 0) {
+		tc->base.signal = core->signal;
+		tc->base.signal_tid = core->threads[0];
+	}
 	if (core->wanted > core->size)
 		fprintf(stderr, "vswsh: %s is cut off: %lu of %lu bytes are there\n", path,
 			core->size, core->wanted);
@@ -351,6 +355,9 @@ static int lacks(struct target_core *tc, const struct core_piece *piece)
 	else if ((filter & FILTER_ALL) != FILTER_ALL)
 		snprintf(gap, size, "not in the core: coredump_filter was 0x%x", filter);
 	else
-		snprintf(gap, size, "not in the core, which leaves out guest memory and devices");
+		snprintf(gap, size,
+			 "not in the core: guest memory, a device, or its filter was not the noted "
+			 "0x%x",
+			 filter);
 	return -ENODATA;
 }

@@ -15,13 +15,15 @@ struct ports {
 	unsigned n;     // that it goes to
 	bool has_turn;  // one of all has it, or had it last
 	bool is_behind; // what is looked at comes behind that one
+	bool is_known;  // the frame's port could be read, or it goes nowhere
+	struct why why; // not
 	tgt_addr last;  // that it goes to
 	struct text last_name;
 };
 
 static const struct print_column columns[] = {
 	{"PortId", 8},
-	{"NicIndex", 10},
+	{"NicIndex", 13},
 	{"IsExcluded", 12},
 	{"PreserveVLAN", 14, "preserve_vlan"},
 	{"PreservePriority", 18},
@@ -80,7 +82,10 @@ void vnbl_dest_print(struct shell *sh, const struct vnbl_dest *d)
 	struct ports ports;
 
 	find_ports(sh, d, &ports);
-	print_row("NumDestinations", "%u", ports.n);
+	if (ports.is_known)
+		print_row("NumDestinations", "%u", ports.n);
+	else
+		print_absent("NumDestinations", "[Not known]");
 	if (text.s[0] == '[')
 		print_absent("Destination", text.s);
 	else if (d->dst_slot == VNBL_DST_FLOOD)
@@ -89,6 +94,9 @@ void vnbl_dest_print(struct shell *sh, const struct vnbl_dest *d)
 		print_values("Destination", "slot vport - name -",
 			     "slot %u: %016lx   !nvkd.vport %016lx (%s)%s", slot_of(d),
 			     ports.last.v, ports.last.v, ports.last_name.s,
+			     d->dst_slot & VNBL_DST_HANDED ? ", handed to it" : "");
+	else if (!ports.is_known)
+		print_values("Destination", "slot -", "slot %u%s", slot_of(d),
 			     d->dst_slot & VNBL_DST_HANDED ? ", handed to it" : "");
 	else
 		print_values("Destination", "slot", "slot %u, which has no port", slot_of(d));
@@ -101,7 +109,12 @@ void vnbl_dest_print_all(struct shell *sh, const struct vnbl_dest *d)
 	find_ports(sh, d, &ports);
 	print_section("DESTINATIONS");
 	PRINT_TABLE("    ", columns);
-	if (ports.n > 0)
+	// Of a switch that runs, the frame may just be written anew.
+	if (!ports.is_known && d->src_port.v == 0)
+		print_note("    ", "It has no port that it came from, so its switch is not known");
+	else if (!ports.is_known)
+		walk_trouble(sh, "    ", "VPORT", d->src_port, &ports.why);
+	else if (ports.n > 0)
 		walk_ports(sh, print_port, &ports);
 	else
 		print_none();
@@ -117,13 +130,16 @@ static uint16_t slot_of(const struct vnbl_dest *d)
 	return d->dst_slot & (uint16_t)~VNBL_DST_HANDED;
 }
 
+// By the port that it came from, for a slot is one of its switch.
 static void find_ports(struct shell *sh, const struct vnbl_dest *d, struct ports *ports)
 {
 	struct vport source;
-	struct why why;
 
-	*ports = (struct ports){.d = d};
-	if (goes_nowhere(d) || walk_object(sh, d->src_port, OBJECT_VPORT, &source, &why) < 0)
+	*ports = (struct ports){.d = d, .is_known = goes_nowhere(d)};
+	if (ports->is_known)
+		return;
+	ports->is_known = walk_object(sh, d->src_port, OBJECT_VPORT, &source, &ports->why) >= 0;
+	if (!ports->is_known)
 		return;
 	ports->vswitch = tgt_ptr(source.vswitch);
 	ports->src_slot = source.slot;

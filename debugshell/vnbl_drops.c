@@ -49,6 +49,8 @@ static int find_log(struct shell *sh, unsigned proc_number, struct drops_log *re
 static int find_field(struct shell *sh, const char *name, const char *field, uint32_t *at,
 		      uint32_t *size, struct why *why);
 static int find_record(struct shell *sh, tgt_addr addr, struct drops_log *log, uint32_t *x_at);
+static unsigned count_log(struct shell *sh, const struct drops_log *log,
+			  const struct vnbl_port *port);
 static unsigned list_log(struct shell *sh, const struct drops_log *log,
 			 const struct vnbl_choice *choice, const struct vnbl_ports *ports);
 static void list_row(struct shell *sh, const struct drop *d, const struct vnbl_ports *ports);
@@ -99,6 +101,19 @@ void vnbl_drops_list(struct shell *sh, const struct vnbl_choice *choice)
 	if (rows == 0)
 		print_none();
 	vnbl_ports_free(&ports);
+}
+
+unsigned vnbl_drops_count(struct shell *sh, const struct vnbl_port *port)
+{
+	struct drops_log log;
+	unsigned n = 0;
+	struct why why;
+	tgt_addr proc;
+
+	for (uint32_t i = 0; i < sh->root->n_procs; i++)
+		if (walk_proc(sh, i, &proc) && find_log(sh, i, &log, &why) == 0)
+			n += count_log(sh, &log, port);
+	return n;
 }
 
 bool vnbl_drops_knows(struct shell *sh, tgt_addr addr)
@@ -209,6 +224,27 @@ static int find_record(struct shell *sh, tgt_addr addr, struct drops_log *log, u
 		}
 	}
 	return -ENOENT;
+}
+
+static unsigned count_log(struct shell *sh, const struct drops_log *log,
+			  const struct vnbl_port *port)
+{
+	const struct type_map *map;
+	unsigned n = 0;
+	struct why why;
+
+	if (shell_map(sh, "droplog_record", sizeof(struct droplog_record), &map, &why) != 0)
+		return 0;
+	for (uint32_t i = 0; i < log->n_records; i++) {
+		struct drop d = {.addr = tgt_add(log->records, (uint64_t)i * log->record_size)};
+		struct vnbl_port at;
+
+		if (type_read(sh->target, map, d.addr, &d.record) != 0 || d.record.number == 0)
+			continue;
+		at = port_of(&d);
+		n += vnbl_ports_same(port, &at);
+	}
+	return n;
 }
 
 // Gives the number of rows.

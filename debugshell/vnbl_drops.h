@@ -21,6 +21,9 @@ struct vnbl_choice {
 // Section with the dropped frames that are chosen, by proc, the newest first.
 void vnbl_drops_list(struct shell *sh, const struct vnbl_choice *choice);
 
+// How many frames the procs have kept of those that were dropped at a port.
+unsigned vnbl_drops_count(struct shell *sh, const struct vnbl_port *port);
+
 // Whether a record of a proc's drop log is at 'addr', used or not.
 bool vnbl_drops_knows(struct shell *sh, tgt_addr addr);
 

@@ -226,11 +226,20 @@ int walk_find(struct shell *sh, enum object_type type, const char *word, tgt_add
 	      struct why *why)
 {
 	if (walk_parse_addr(word, ret) || find_by_name(sh, type, word, ret) == 0 ||
-	    parse_hex(word, WALK_ADDR_DIGITS_MIN, ret))
+	    walk_parse_short_addr(word, ret))
 		return 0;
 	return why_set(why, -ENOENT, "there is no %s '%.100s'; %s without argument lists them",
 		       name_object_type(type), print_text(word, strlen(word)).s,
 		       name_object_type(type));
+}
+
+int walk_find_either(struct shell *sh, enum object_type first, enum object_type second,
+		     const char *word, tgt_addr *ret)
+{
+	if (walk_parse_addr(word, ret) || find_by_name(sh, first, word, ret) == 0 ||
+	    find_by_name(sh, second, word, ret) == 0 || walk_parse_short_addr(word, ret))
+		return 0;
+	return -ENOENT;
 }
 
 bool walk_parse_addr(const char *word, tgt_addr *ret)
@@ -238,6 +247,11 @@ bool walk_parse_addr(const char *word, tgt_addr *ret)
 	if (word[0] == '0' && (word[1] == 'x' || word[1] == 'X'))
 		return parse_hex(word + 2, 1, ret);
 	return parse_hex(word, WALK_ADDR_DIGITS, ret);
+}
+
+bool walk_parse_short_addr(const char *word, tgt_addr *ret)
+{
+	return walk_parse_addr(word, ret) || parse_hex(word, WALK_ADDR_DIGITS_MIN, ret);
 }
 
 int walk_stats(struct shell *sh, const struct vport *port, struct vport_stats *sum, struct why *why)

@@ -83,8 +83,18 @@ uint64_t walk_generation(struct shell *sh);
 int walk_find(struct shell *sh, enum object_type type, const char *word, tgt_addr *ret,
 	      struct why *why);
 
+/**
+ * The same for an object of one of two types, whose names come before addresses without leading
+ * zeros. -ENOENT; the sentence is for the caller.
+ */
+int walk_find_either(struct shell *sh, enum object_type first, enum object_type second,
+		     const char *word, tgt_addr *ret);
+
 // Whether 'word' is an address by its form: 16 hex digits, with 0x or a ` in the middle or not.
 bool walk_parse_addr(const char *word, tgt_addr *ret);
+
+// The same, also without leading zeros: 8 digits are enough, of what cannot be a name.
+bool walk_parse_short_addr(const char *word, tgt_addr *ret);
 
 // Sums the counters of all procs of a port. Negative errno and 'why'.
 int walk_stats(struct shell *sh, const struct vport *port, struct vport_stats *sum,

@@ -4,8 +4,9 @@
  *
  * Counters say how many frames a reason took; this says which ones. A record is the forwarding
  * context of the frame at that moment and a copy of its first safe bytes, for the frame itself is
- * gone a moment later. What was refused before there was a VNBL (a malformed ring, a frame that the
- * kernel had no room for) is counted only.
+ * gone a moment later. Counted only is what was refused before there was a VNBL (a malformed ring,
+ * a frame that the kernel had no room for), and floods to a port that takes no frames at all, which
+ * would fill the log with every broadcast.
  *
  *    number  65          2          3               64
  *          +-----------+----------+----------+-----+----------+

@@ -51,7 +51,7 @@ enum vnbl_flags {
 	VNBL_DATA_SAFE = 1 << 0,  // IsPacketDataSafe: pieces are host memory, too
 	VNBL_HAS_TAG = 1 << 1,    // vlan_tci is valid; the tag is not in the data
 	VNBL_FLOOD = 1 << 2,      // goes to more than one port
-	VNBL_DROPPED = 1 << 3,    // counted as a drop; nothing may deliver it any more
+	VNBL_DROPPED = 1 << 3,    // counted as a drop; none but a monitor may get a copy of it
 	VNBL_CAME_TAGGED = 1 << 4 // it had a tag when it came, which counts in its port's bytes
 };
 

@@ -81,7 +81,7 @@ change_headers() {
 	field move switch/proc_types.h proc copy_name
 	change switch/proc_types.h 's/^\tuint64_t timed_sleeps;/\tuint64_t timed_naps;/'
 	change switch/proc.c 's/->timed_sleeps/->timed_naps/'
-	change switch/ctl_show.c 's/->timed_sleeps/->timed_naps/'
+	change switch/ctl_proc.c 's/->timed_sleeps/->timed_naps/'
 	field add switch/proc_types.h proc_conf 'uint64_t new_field'
 	field add switch/proc_types.h proc_rxq 'uint64_t new_field'
 

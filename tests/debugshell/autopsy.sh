@@ -56,8 +56,8 @@ complete() {
 	grep -qE '^    02-00-00-00-00-01 .* vm1$' "$T/out" || fail "$* does not show the station"
 }
 
-# standing TARGET...: what was going on, of which a process that runs tells something else each time.
-standing() {
+# all_standing TARGET...: what was going on, of which a process that runs tells something else each time.
+all_standing() {
 	local command address
 	for command in where "where 0" ring "ring vm1" "ring vm2" vnbl "vnbl 0" vmq qosline extension; do
 		echo "> $command"
@@ -72,6 +72,9 @@ standing() {
 		done
 	done 2>&1
 }
+
+# standing TARGET...: without what a core alone has, its signal.
+standing() { all_standing "$@" | sed -E '/^    Ended by /d; s/(, )?hit by signal [0-9]+$//'; }
 
 # all_of TARGET...: what it shows is in 'stopped' and 'standing'; no command is left out.
 all_of() {
@@ -207,6 +210,9 @@ if kernel_cores; then
 	((ended == 128 + 11)) || fail "vswd ended with $ended"
 	mv "$(find "$STATE/cores" -type f | head -n 1)" "$T/core" || fail "there is no core"
 	"$vswsh" -z "$T/core" <<<"" || fail "the core cannot be opened"
+	"$vswsh" -z "$T/core" where | grep -E \
+		"^    Ended by +signal 11 \(SIGSEGV\) in thread $pid_of_core, main$" >/dev/null ||
+		fail "the signal is not told: $("$vswsh" -z "$T/core" where)"
 else
 	echo "gcore writes the core: core_pattern is '$(</proc/sys/kernel/core_pattern)'"
 	by_debugger

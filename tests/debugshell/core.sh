@@ -133,7 +133,7 @@ for core in "${cores[@]}"; do
 	"$VSWSH" -z "$core" vport "$(address_of int:default)" >/dev/null 2>&1 ||
 		fail "what 0x7f takes in is not in $core"
 	at=$(address_of int:internal)
-	said 1 "$at cannot be read: not in the core, which leaves out guest memory and devices" \
+	said 1 "$at cannot be read: not in the core: guest memory, a device, or its filter was not the noted 0x7f" \
 		"$VSWSH" -z "$core" vport "$at"
 done
 

@@ -26,7 +26,7 @@ for words in '!nvkd.vswitch' '!vswitch'; do
 done
 "$VSWSH" -p "$fake" vswitch "$ext" >"$dir/by_address" 2>/dev/null
 for words in "vswitch ext" "vswitch 0x$ext" "vswitch ${ext:0:8}\`${ext:8}" "$ext" \
-	"!nvkd.vswitch $ext" "vswitch ${ext#0000}"; do
+	"!nvkd.vswitch $ext" "vswitch ${ext#0000}" "${ext#0000}" "0x${ext#0000}"; do
 	# shellcheck disable=SC2086
 	cmp "$dir/by_address" <("$VSWSH" -p "$fake" $words 2>/dev/null) || fail "$words"
 	cmp "$dir/by_address" <(echo "$words" | "$VSWSH" -p "$fake" 2>/dev/null) || fail "$words, typed"
@@ -103,6 +103,15 @@ cores_of "$fake"
 for core in "${cores[@]}"; do
 	damage -z "$core" | cmp - "$dir/stopped" || fail "$core shows other damage"
 done
+
+# A name comes before an address without its zeros, and columns are of characters, not of bytes.
+fake "$FAKE" names
+for command in vport drops fdb vnbl; do
+	"$VSWSH" -p "$fake" $command deadbeef >"$dir/stdout" 2>"$dir/stderr" || fail "$command: $(cat "$dir/stderr")"
+done
+"$VSWSH" -p "$fake" vnic 2>/dev/null | perl -CSD -ne '$at = index($_, "Path") if /^Type/;
+	$n += index($_, "/run/vsw") == $at if /\x{fc}ber/; END { exit($n != 1) }' ||
+	fail "a name shifts its row: $("$VSWSH" -p "$fake" vnic)"
 
 # A big table takes seconds, not minutes.
 fake "$FAKE" 1000000

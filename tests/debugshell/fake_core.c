@@ -8,7 +8,7 @@
 
 #include "tests/debugshell/fake_objects.h"
 
-enum { ARENA_SIZE = 1 << 20, NOTES_SIZE = 4096, PAGE = 4096 };
+enum { ARENA_SIZE = 1 << 20, NOTES_SIZE = 4096, PAGE = 4096, ALIGN = 64 };
 
 #define ARENA_ADDRESS 0x200000000000UL
 
@@ -19,7 +19,7 @@ void *fake_memory(size_t size, const char *name)
 {
 	uint8_t *at = arena + used;
 
-	used += (size + 63) / 64 * 64;
+	used += (size + ALIGN - 1) / ALIGN * ALIGN;
 	if (used > ARENA_SIZE)
 		abort();
 	return at;
@@ -68,20 +68,21 @@ static void add_segment(struct fake_core *core, unsigned i, uint32_t type, const
 				      .p_memsz = addr != NULL ? size : 0};
 	if (addr != NULL)
 		memcpy(core->bytes + core->size, addr, size);
-	core->size += size;
+	core->size += (size + ALIGN - 1) / ALIGN * ALIGN; // objects in it lie as they did
 }
 
 void fake_core_make(struct fake_core *core)
 {
 	static char program[] = "vswd";
 	char *argv[] = {program, NULL};
-	size_t room = PAGE + NOTES_SIZE + sizeof(vsw_root) + ARENA_SIZE;
+	size_t room = PAGE + NOTES_SIZE + sizeof(vsw_root) + ALIGN + ARENA_SIZE;
 
 	arena = mmap((void *)ARENA_ADDRESS, ARENA_SIZE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	core->bytes = calloc(1, room);
+	core->bytes = aligned_alloc(ALIGN, (room + ALIGN - 1) / ALIGN * ALIGN);
 	if (arena == MAP_FAILED || core->bytes == NULL)
 		abort();
+	memset(core->bytes, 0, room);
 	root_init("/run/fake", "/var/lib/fake", 1, argv);
 	fake_healthy();
 	fake_clock();

@@ -497,7 +497,8 @@ void fake_healthy(void)
 	add_nic(port, VNIC_VHOST, VNIC_STATE_DISCONNECTED, "/run/vsw/vm3.sock");
 	port->policy = make_policy();
 	make_rings((struct vhost *)port->nic);
-	add_port(sw, 5, VPORT_SYNTHETIC, false, "vm5", vm);
+	port = add_port(sw, 5, VPORT_SYNTHETIC, false, "vm5", vm);
+	port->stats[0].drops[DROP_OUT][DROP_Disconnected] = 6; // floods
 	add_port(sw, 4, VPORT_SYNTHETIC, true, "vm4", vm);
 	add_station(sw->fdb, 1, 2, 0x0201005d1500, 0, 2, 0, 0);
 	add_station(sw->fdb, 3, 0, 0x0100005d1500, 7, 1, FDB_ENTRY_STATIC, 0);
@@ -531,6 +532,7 @@ static void damage_acls(struct vswitch *sw)
 		policies[i] = make_policy();
 		add_port(sw, 10 + i, VPORT_SYNTHETIC, false, name, "")->policy = policies[i];
 	}
+	ports[sw->n_ports - DAMAGES]->vswitch = (struct vswitch *)(uintptr_t)0x40;
 	policies[0]->acl = (struct acl *)(uintptr_t)0x10;
 	policies[0]->learned = (struct guard_learn *)(uintptr_t)0x18;
 	policies[1]->acl->n_rules = 1U << 30;
@@ -609,6 +611,16 @@ void fake_stations(uint32_t stations)
 	for (uint32_t i = 0; i < stations; i++)
 		add_station(fdb, i / 2, i % 2, i, 0, 1, 0, 0);
 	sw->fdb = fdb;
+}
+
+void fake_names(void)
+{
+	struct vswitch *sw = vsw_root.vswitches[0];
+	struct vport *wide = sw->ports[3];
+
+	snprintf(wide->obj.name, sizeof(wide->obj.name), "\303\274ber");
+	snprintf(wide->nic->obj.name, sizeof(wide->nic->obj.name), "\303\274ber");
+	snprintf(sw->ports[4]->obj.name, sizeof(sw->ports[4]->obj.name), "deadbeef");
 }
 
 // Times of a counter of 1 GHz, long before and long after any of this machine's.

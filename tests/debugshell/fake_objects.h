@@ -21,3 +21,4 @@ void fake_damage(void);
 void fake_policies(void);
 void fake_stations(uint32_t stations);
 void fake_clock(void);
+void fake_names(void);

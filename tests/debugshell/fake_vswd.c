@@ -2,10 +2,11 @@
  * A process that looks like a vswd from outside, with objects made by hand. Says "ready" and waits
  * to be killed; or does not wait but runs in a circle.
  *
- * usage: fake_vswd healthy | damaged | policies | clock | hidden | spinning | STATIONS
+ * usage: fake_vswd healthy | damaged | policies | clock | names | hidden | spinning | STATIONS
  *
  *      policies  every port but one has a policy that is damaged
  *      clock     with times
+ *      names     ports have names that look like something else, or take more bytes than columns
  *      hidden    the ports of the Internal switch lie where cores may not hold them: one in a
  *                file "shared" that it makes, one in memory that is marked MADV_DONTDUMP
  *      STATIONS  the External switch's table has so many entries
@@ -82,6 +83,8 @@ int main(int argc, char **argv)
 		fake_policies();
 	else if (strcmp(argv[1], "clock") == 0)
 		fake_clock();
+	else if (strcmp(argv[1], "names") == 0)
+		fake_names();
 	stations = (uint32_t)strtoul(argv[1], NULL, 10);
 	if (stations > 0)
 		fake_stations(stations);

@@ -35,7 +35,7 @@ fake "$FAKE" healthy
 look -p "$fake" | same inspect.out
 where -p "$fake" | sed 's/^\(    PID\) .*/\1/' | same where.out
 grep -q 'stuck *egress ' "$expected/where.out" || fail "a proc that stands still is not stuck"
-"$VSWSH" -p "$fake" where 2>/dev/null | grep -qE "^    $fake +[RS] \\((runs or|sleeps).* main$" ||
+"$VSWSH" -p "$fake" where 2>/dev/null | grep -E "^    $fake +[RS] \\((runs or|sleeps).* main$" >/dev/null ||
 	fail "the main thread is not shown"
 
 # Rings and frames are no objects, but their addresses alone show them, if they are theirs.
@@ -107,17 +107,27 @@ where -p "$fake" | same where_stopped.out
 cores_of "$fake"
 for core in "${cores[@]}"; do
 	look -z "$core" | same inspect.out
-	where -z "$core" | same where_stopped.out
+	where -z "$core" | without_signal | same where_stopped.out
+	# The one thread is the main one. A debugger's core has no signal.
+	[[ $core == *by_kernel* ]] || continue
+	"$VSWSH" -z "$core" where 2>/dev/null >"$dir/stdout"
+	for row in "Ended by +signal 11 \(SIGSEGV\) in thread $fake, main" \
+		"$fake +\[Not told\] +\[Not told\] +main, hit by signal 11"; do
+		grep -qE "^    $row\$" "$dir/stdout" || fail "no '$row' in: $(cat "$dir/stdout")"
+	done
+	json -z "$core" where
+	is '[.target, .ended_by.signal, .ended_by.name, .ended_by.thread, .ended_by.role, .threads[0].signal] | join(" ")' \
+		"core of process $fake (signal 11) 11 SIGSEGV $fake main 11"
 done
 
 # The time that a stopped one was stuck for is not known, but what its breadcrumbs say is.
 fake "$FAKE" clock
 halt "$fake"
-"$VSWSH" -p "$fake" where 2>/dev/null | grep -qE '^PROC .* \[Not told\] +egress +0 us ' ||
+"$VSWSH" -p "$fake" where 2>/dev/null | grep -E '^PROC .* \[Not told\] +egress +0 us ' >/dev/null ||
 	fail "the breadcrumbs of a stopped proc: $("$VSWSH" -p "$fake" where 2>&1)"
 
 # Ages count to the moment at which it stopped.
-"$VSWSH" -p "$fake" vnbl 2>/dev/null | grep -qE '^    VNBL .* 1 +2\.0 s +60 .* BridgeReserved ' ||
+"$VSWSH" -p "$fake" vnbl 2>/dev/null | grep -E '^    VNBL .* 1 +2\.0 s +60 .* BridgeReserved ' >/dev/null ||
 	fail "the age of a dropped frame: $("$VSWSH" -p "$fake" vnbl 2>&1)"
 
 # Damage is met without harm.
@@ -143,3 +153,15 @@ for damage in "it is number 12345 in the place of 4" "it has 200 of 60 bytes, of
 		fail "no '$damage' in: $(cat "$dir/stdout")"
 done
 grep -q '^    VNBL .* 3 .* \[Gone\] .* NotReady ' "$dir/stdout" || fail "what is whole is not shown"
+
+# The port that the frames came from is destroyed: where they go is not known, but not nowhere.
+mapfile -t frames < <(awk '/^VNBL / { print $2 }' "$dir/stdout")
+for i in 0 1 2; do
+	json -p "$fake" vnbl "${frames[i]}"
+	is '.objects[0].forwarding_context | [.num_destinations, .destination.slot? // .destination] |
+		map(tostring) | join(" ")' "null $(cut -d ' ' -f $((i + 1)) <<<"2 flood 3")"
+	is '.troubles[0].why | sub("^[0-9a-f]+ "; "")' "was a vport, which is destroyed"
+	is '.objects[0].destinations | length' 0
+	grep -q '^    VPORT .* \*\*\* .* was a vport, which is destroyed \*\*\*$' "$dir/text" ||
+		fail "a damaged source is not told: $(cat "$dir/text")"
+done

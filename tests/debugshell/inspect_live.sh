@@ -18,13 +18,14 @@ for name in p1 p2 nobody; do
 done
 ctl port add tap switch s tap t-tap >/dev/null
 ip link set t-tap up
+ctl acl add p1 basic direction both local any-mac action allow >/dev/null
 ctl switch add int internal >/dev/null
 taskset -c "${cores[0]}" "$build/bench/vswbench" rate --static --macs 100 --ring 16384 \
 	--no-ceiling --seconds 1h --core "${cores[0]}" --client --guest "$RUN/p1.sock" \
 	--guest "$RUN/p2.sock" --watch "$pid" >"$T/vswbench.log" 2>&1 &
 guests=$!
 disown
-learned() { "$vswsh" -p "$pid" fdb s | grep -q '^    Stations  *200 of'; }
+learned() { "$vswsh" -p "$pid" fdb s | grep '^    Stations  *200 of' >/dev/null; }
 until_true 20 learned || fail "the guests are not heard: $("$vswsh" -p "$pid" fdb s)"
 
 taskset -c "${cores[0]}" timeout 100 python3 -B "$tests/../bench/inspect_run.py" --vswsh "$vswsh" \
@@ -33,6 +34,8 @@ taskset -c "${cores[0]}" timeout 100 python3 -B "$tests/../bench/inspect_run.py"
 	fail "the inspections ended early"
 [[ ! -s $T/nonsense ]] || fail "of $(<"$T/sums"): $(head -n 60 "$T/nonsense")"
 jq -e '.inspections == 800 and .lines > 10000' "$T/sums" >/dev/null || fail "too little: $(<"$T/sums")"
+matched() { (($(ctl -j acl show p1 | jq "[.rules[].frames] | min") > 1000)); }
+matched || fail "its access list is idle: $(ctl acl show p1)"
 jq -e '.with_frames >= 5' "$T/sums" >/dev/null || fail "it was hardly at work: $(<"$T/sums")"
 
 # A tenth is what no machine's noise explains.

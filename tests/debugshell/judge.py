@@ -82,9 +82,15 @@ VNBL 0000558337ec9540
 
 DESTINATIONS
 
-    PortId  NicIndex  IsExcluded  PreserveVLAN  PreservePriority  vPort             State         Name
-    0x0002  0         [Not kept]  N             N                 %s  handed to it  p2
+    PortId  NicIndex     IsExcluded  PreserveVLAN  PreservePriority  vPort             State         Name
+    0x0002  0            [Not kept]  N             N                 %s  handed to it  p2
 """ % (P2, P2, P2)
+ACL = """
+RULES
+
+    Rule  Kind      Dir  Action  Weight  Protocol  Local               Ports        Remote              Ports        Stateful  Frames    Bytes
+    1     basic     in   allow   -       any       any-mac             any          any                 any          -         1000      64000
+"""
 DT = """
    +0x180 stage            : 0n7 ( PROC_STAGE_EGRESS )
    +0x190 loops            : 0x1000
@@ -111,6 +117,7 @@ CASES = [
         ("NumDestinations    1", "NumDestinations    99"), ("  handed to it", "  handed to me"), ("  p2", "  p9"),
         (": %s" % P2, ", which has no port: "), ("64 of 64", "65 of 64"), ("7, egress", "7, ingress"),
         ("%s  handed" % P2, "00005583deadbeef  handed")]),
+    ("vnbl 0000558337ec9540", FRAME.replace("  0            [", "  [Not known]  ["), [("  p2", "  p9")]),
     ("where 0", STAGE, [("egress", "learn"), ("7 (egress)", "0 (housekeeping)"), ("7 (egress)", "0 (not started)")]),
 ]
 # What a counter shows next, from the values above on, a second later.
@@ -125,6 +132,14 @@ GROWS = [
     ("now_s            : 0n10", "now_s            : 0n11", False),
     ("now_s            : 0n10", "now_s            : 0n9", True),
     ("PROC_STAGE_EGRESS", "7", True),
+]
+# The same of a rule of an access list.
+MATCHES = [
+    ("1000      64000", "2000      128000", False),
+    ("1000      64000", "999       64000", True),
+    ("1000      64000", "1000      63999", True),
+    ("1000      64000", "900000000 64000", True),
+    ("allow", "deny ", True),
 ]
 
 
@@ -155,12 +170,13 @@ def main():
         for old, new in changes:
             if not complaints(check(), words, changed(out, old, new), NOW):
                 sys.exit("FAILED: %s: nobody minds '%s' in the place of '%s'" % (words, new, old))
-    for old, new, is_wrong in GROWS:
+    for words, out, old, new, is_wrong in ([("dt proc 0", DT, *change) for change in GROWS] +
+                                           [("vport p1", ACL, *change) for change in MATCHES]):
         judge = check()
-        said = complaints(judge, "dt proc 0", DT, NOW)
+        said = complaints(judge, words, out, NOW)
         if said:
             sys.exit("FAILED: %s" % said)
-        said = complaints(judge, "dt proc 0", changed(DT, old, new), NOW + 1)
+        said = complaints(judge, words, changed(out, old, new), NOW + 1)
         if bool(said) != is_wrong:
             sys.exit("FAILED: %s -> %s: %s" % (old, new, said))
     if (dt_number("0n10"), dt_number("0x10")) != (10, 16):

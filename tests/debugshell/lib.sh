@@ -98,6 +98,9 @@ cores_of() {
 	fi
 }
 
+# without_signal: only a core that a signal has made tells which one, and which thread it hit.
+without_signal() { sed -E '/^    Ended by /d; s/(, )?hit by signal [0-9]+$//'; }
+
 # json TARGET... WORD...: the JSON of a command, which ends as its text does, on one line, and names
 # the same addresses. It is in $dir/json.
 json() {

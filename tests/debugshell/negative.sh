@@ -25,7 +25,7 @@ refused 1 "no vswd runs in $run \\(there is no vswd.pid\\); .*-r RUN_DIR or -p P
 for text in "" "12x" "-1" "0" "99999999999999"; do
 	echo "$text" >"$run/vswd.pid"
 	refused 1 "$run/vswd.pid holds no process id" "$VSWSH" -r "$run" vswitch
-	refused 1 "'$text' is not a process id" "$VSWSH" -p "$text" vswitch
+	refused 2 "'$text' is not a process id" "$VSWSH" -p "$text" vswitch
 done
 echo "$fake" >"$run/vswd.pid"
 "$VSWSH" -r "$run" vswitch >/dev/null 2>&1 || fail "not found by its pid file"
@@ -59,6 +59,8 @@ refused 1 "not allowed to read process $fake, which belongs to uid 0 \\(we are u
 refused 2 "-z looks at a core, -p at a process; which of the two\\?" "$VSWSH" -z core -p "$fake" vswitch
 refused 2 "-z looks at a core, -r at a process; which of the two\\?" "$VSWSH" -r "$run" -z core vswitch
 refused 2 "-y names the program of a core; name the core with -z" "$VSWSH" -y "$FAKE" -p "$fake" vswitch
+refused 1 "-x shows the bytes of one frame: vnbl -x VNBL" "$VSWSH" -p "$fake" vnbl -x vm3
+refused 1 "-x shows the bytes of one frame: vnbl -x VNBL" "$VSWSH" -p "$fake" vnbl -x 0
 refused 1 "there is no command 'frob'; help lists them" "$VSWSH" -p "$fake" frob
 refused 1 "there is no vswitch 'frob'; vswitch without argument lists them" \
 	"$VSWSH" -p "$fake" vswitch frob

@@ -10,7 +10,7 @@ if ! echo 'int i;' | "$cc" -gbtf -x c -c -o "$dir/probe.o" - 2>/dev/null; then
 fi
 
 mkdir -p "$dir/src/tests/debugshell"
-for folder in ports switch; do
+for folder in ports switch vmq; do
 	mkdir -p "$dir/src/$folder"
 	cp "$SOURCE/$folder"/*.h "$dir/src/$folder"
 done

@@ -9,7 +9,7 @@ if ! echo 'int i;' | "$cc" -gbtf -x c -c -o "$dir/probe.o" - 2>/dev/null; then
 	exit 77
 fi
 
-for folder in ports switch; do
+for folder in ports switch vmq; do
 	mkdir -p "$dir/src/$folder"
 	cp "$SOURCE/$folder"/*.h "$dir/src/$folder"
 done
@@ -55,7 +55,7 @@ grep -q '^vswsh: this vswd is another build (version 0.0.1, vswsh is .*); its st
 switches -p "$fake" 2>"$dir/stderr" | same vswitch.out
 grep -q "^vswsh: this vswd's struct vport has no field 'monitor_mode'\$" "$dir/stderr" ||
 	fail "the missing field is not told"
-"$VSWSH" -p "$fake" vport vm3 2>/dev/null | grep -q 'MonitorMode  *\[Missing in this vswd\]' ||
+"$VSWSH" -p "$fake" vport vm3 2>/dev/null | grep 'MonitorMode  *\[Missing in this vswd\]' >/dev/null ||
 	fail "the missing field is shown"
 json -p "$fake" vport vm3
 is .objects[0].policy.monitor_mode null
@@ -92,7 +92,7 @@ for row in "new_field        : \[3\] all 0x0" "id               : 0x3"; do
 	grep -q "^   +0x[0-9a-f]* $row\$" "$dir/dt" || fail "no '$row' in: $(cat "$dir/dt")"
 done
 grep -q monitor_mode "$dir/dt" && fail "a field is shown that is not there"
-"$VSWSH" -z "$core" dt object 2>/dev/null | grep -q '^   +0x[0-9a-f]* name  *: \[100\] char$' ||
+"$VSWSH" -z "$core" dt object 2>/dev/null | grep '^   +0x[0-9a-f]* name  *: \[100\] char$' >/dev/null ||
 	fail "the name has our length"
 "$VSWSH" -z "$core" dump "$dir/dump" >/dev/null 2>&1 || fail "dump"
 "$VSWSH" -z "$dir/dump" vport vm3 2>/dev/null | cmp - "$dir/live" || fail "another port in the dump"

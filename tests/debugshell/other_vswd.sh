@@ -64,7 +64,7 @@ shown_ports() {
 			drops_in: drops("In"), drops_out: drops("Out")} | lines | "\($port) \(.)"'
 		[[ $port != *:default ]] || continue
 		words -j vnic "$port" | jq -r --arg port "$port" "$lines"'.objects[0].state |
-			{kind: .kind.name, nic_state: .state.name, path, why: .why_not_connected,
+			{kind: .kind.name, nic_state: .state.name, path, why: .what_is_wrong,
 			since: .since_unix_s} | lines | "\($port) \(.)"'
 	done | grep -v '=null$'
 }

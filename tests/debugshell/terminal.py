@@ -283,16 +283,35 @@ def interrupts(t, error):
     t.drop()
 
 
+def interrupts_dump(t, told):
+    """A dump is written to its end, and told, whatever was typed meanwhile."""
+    end = time.monotonic() + PATIENCE_S
+    t.type("dump whole.gz" + ENTER)
+    while not any(name.startswith(".vswsh-dump-") for name in os.listdir(".")):
+        if not t.read(0.001) or time.monotonic() > end:
+            fail(f"no dump is being written: {t.shown()!r}")
+        if "carries type data" in t.shown():
+            t.wait(PROMPT)
+            return
+    t.type(CTRL_C)
+    shown = t.wait(r"\nvswsh: interrupted\n" + PROMPT)
+    if told not in shown or not os.path.exists("whole.gz"):
+        fail(f"a dump that was interrupted shows {shown!r}")
+    os.unlink("whole.gz")
+
+
 def big():
     t = Terminal()
     t.wait(PROMPT)
     interrupts(t, r"\n\nvswsh: interrupted\n|\nvswsh: interrupted\n")
+    interrupts_dump(t, "vswsh -z whole.gz\n")
     t.run("vport vm3", "vm3$")
     t.type(CTRL_D)
     t.end(0)
     t = Terminal("-j")
     t.wait(PROMPT)
     interrupts(t, r'"error": ?"interrupted"\}\nvswsh: interrupted\n')
+    interrupts_dump(t, '"vswsh -z whole.gz"')
     t.run("vport vm3", r'^\{.*"vm3".*\}$')
     t.type(CTRL_D)
     t.end(0)

@@ -154,6 +154,8 @@ json -p "$fake" dt vhost.rings[1] vm3
 is '.fields[] | select(.name == "breaks") | .value' 1
 json -p "$fake" dt frob
 is .error "this vswd's type data has no type 'frob'; dt lists them"
+json -p "$fake" dt 'v*' "$stats"
+is .error "a pattern is for the names of types; an address is read by one type: dt TYPE[.FIELD] ADDRESS"
 json -p "$fake" dt miniport "$stats"
 is '.troubles[0].address' "$stats"
 for words in "dt *" "dt -r vhost vm3" "dt -r16 proc 0" "dt -r vport vm3" "lmi libc" "lm $miniport" \
