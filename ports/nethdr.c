@@ -122,14 +122,18 @@ static int read_checksum(struct vnbl *v, const struct virtio_net_hdr *h)
 	// The header has no word for SCTP's CRC, but Linux sends such frames over a veth.
 	if (hd.protocol == PROTOCOL_SCTP && hd.l4 == h->csum_start)
 		return complete_sctp(v);
+	/*
+	 * Policies decide on a frame before the checksum of its own transport header is written,
+	 * for they never look at that. Any other place may be one that they look at: one frame
+	 * would pass them and another one arrive. There it is written now, before they look.
+	 */
+	if (hd.l4 == 0 || hd.l4 != h->csum_start)
+		return nethdr_complete_csum(v);
 	return 0;
 }
 
-/*
- * The switch decides on addresses and ports, and the checksum is written afterwards. So it must
- * be a checksum: a field elsewhere would let a guest send one frame past the policies and have
- * another one arrive. A checksum of a frame that is carried in another (VXLAN, GRE) is fine.
- */
+// The field must be a checksum: of the frame, or of one that it carries (VXLAN, GRE), which may be
+// behind headers that we do not know.
 static int check_field(const struct virtio_net_hdr *h, const struct headers *hd)
 {
 	if (hd->l4 == 0)

@@ -19,14 +19,15 @@
  *
  * After nethdr_read() these hold for v->offload, and everybody may rely on them:
  * with NEEDS_CSUM the two bytes at csum_start + csum_offset lie in the frame and are the
- * checksum of its transport header, or of one that it encapsulates; with a gso_type, NEEDS_CSUM is
+ * checksum of its own transport header, which no policy looks at; with a gso_type, NEEDS_CSUM is
  * set, the frame is TCP or UDP of the matching IP version and no fragment, hdr_len is the exact
  * size of all headers, they all lie in the frame's first VNBL_SAFE_MAX bytes, gso_size is over 0
  * and there are at most NETHDR_SEGMENTS_MAX segments. Without, gso_size and hdr_len are 0. Who
  * takes a tag out of the data or puts one in calls nethdr_shift().
  *
  * Threads: the proc that holds the frame. Nothing here blocks; only nethdr_complete_csum()
- * may take an mbuf, and only for frames whose checksum lies beyond the safe bytes.
+ * and nethdr_read() may take an mbuf, and only for frames whose checksum lies beyond the safe
+ * bytes.
  */
 #pragma once
 
@@ -70,7 +71,9 @@ enum nethdr_work {
  *
  * 'trusted': the kernel wrote it, so DATA_VALID may be believed; a guest's is ignored.
  * Headers that were legal to send but that virtio has no word for are repaired on the way: a
- * GSO frame with a full checksum gets a partial one, SCTP's CRC is computed.
+ * GSO frame with a full checksum gets a partial one, SCTP's CRC is computed. So is a checksum that
+ * is not the transport header's own: of a frame in a tunnel, or behind headers that we do not
+ * know.
  *
  * -EINVAL: the header contradicts the frame (DROP_InvalidPacket). -ENOMEM: DROP_Resources.
  */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "ports/headers.h"
 #include "ports/nethdr.h"
 #include "ports/vnbl.h"
 #include "tests/unit/eal.h"
@@ -381,6 +382,66 @@ static void every_csum_start_and_offset(void **state)
 	assert_true(accepted[1] > 1);     // UDP may carry a VXLAN
 }
 
+// One frame of UDP or of what 'protocol' says, with its IP header behind 'between'.
+static void make_behind(const uint8_t *between, uint32_t n, uint8_t protocol)
+{
+	static const struct plain_kind udp = {.is_udp = true};
+
+	plain_make(&copy, &udp, 100, 9);
+	frame = copy;
+	memcpy(frame.data + 12, between, n);
+	memcpy(frame.data + 12 + n, copy.data + 12, copy.size - 12);
+	frame.size += n;
+	frame.l3 += n;
+	frame.l4 += n;
+	frame.data[frame.l3 + 9] = protocol;
+}
+
+// What is asked for is done when the frame is read: policies see what will arrive.
+static void check_done_at_once(uint16_t start, uint16_t offset)
+{
+	struct virtio_net_hdr h = csum_request(&frame);
+	struct vnbl v;
+	uint32_t sum;
+
+	h.csum_start = start;
+	h.csum_offset = offset;
+	as_tap(&v, &frame);
+	assert_int_equal(nethdr_read(&v, &h, true), 0);
+	assert_int_equal(v.offload.flags, 0);
+	assert_int_equal(nethdr_work(&v, 0), NETHDR_AS_IS);
+	sum = (uint16_t)~plain_sum(frame.data + start, frame.size - start, 0);
+	read_out(&v, &got);
+	assert_int_equal(plain_get16(got.data + start + offset), sum == 0 ? 0xffff : sum);
+	memcpy(got.data + start + offset, frame.data + start + offset, 2);
+	assert_memory_equal(got.data, frame.data, frame.size);
+}
+
+static void only_the_transports_own_checksum_waits(void **state)
+{
+	static const uint8_t snap[] = {0, 138, 0xaa, 0xaa, 3, 0, 0, 0}, tag[] = {0x91, 0, 0, 5};
+	struct virtio_net_hdr h;
+	struct vnbl v;
+
+	make_behind(snap, 0, PROTOCOL_UDP);
+	h = csum_request(&frame);
+	as_tap(&v, &frame);
+	assert_int_equal(nethdr_read(&v, &h, true), 0);
+	assert_int_equal(nethdr_work(&v, 0), NETHDR_CSUM);
+	assert_int_equal(v.offload.csum_start, frame.l4);
+	check_done_at_once((uint16_t)(frame.l4 + 8), 0); // BOOTP's op
+	check_done_at_once((uint16_t)(frame.l4 + 50), 6);
+	make_behind(snap, sizeof(snap), PROTOCOL_UDP);
+	check_done_at_once((uint16_t)frame.l4, 2);
+	check_done_at_once((uint16_t)frame.l4, 6);
+	make_behind(tag, sizeof(tag), PROTOCOL_UDP);
+	check_done_at_once((uint16_t)frame.l4, 2);
+	make_behind(snap, 0, PROTOCOL_ICMPV6);
+	check_done_at_once((uint16_t)(frame.l4 + 8), 14);
+	make_behind(snap, 0, 4); // IP in IP
+	check_done_at_once((uint16_t)(frame.l4 + 20), 16);
+}
+
 static void numbers_at_the_edges(void **state)
 {
 	static const struct plain_kind kind = {0};
@@ -563,6 +624,7 @@ int main(void)
 		cmocka_unit_test(segment_sizes_down_to_the_limit),
 		cmocka_unit_test(work_depends_on_what_the_peer_takes),
 		cmocka_unit_test(every_csum_start_and_offset),
+		cmocka_unit_test(only_the_transports_own_checksum_waits),
 		cmocka_unit_test(numbers_at_the_edges),
 		cmocka_unit_test(frames_cut_and_damaged),
 		cmocka_unit_test(fragments_and_ufo_are_refused),
