@@ -50,6 +50,7 @@ static void destroy_connection(int vid);
 static int new_device(int vid);
 static void destroy_device(int vid);
 static enum rte_vhost_msg_result before_message(int vid, void *msg);
+static bool changes_nothing(const struct vhost *v, const struct vhost_message *m);
 static enum rte_vhost_msg_result after_message(int vid, void *msg);
 static void answer_queue_num(const struct vhost *v, struct vhost_message *m);
 static void apply(struct vhost *v, const struct vhost_message *m);
@@ -213,12 +214,21 @@ static enum rte_vhost_msg_result before_message(int vid, void *msg)
 	} else {
 		if (m->request == VHOST_MSG_SET_VRING_ENABLE && m->payload.state.num == 0)
 			vhost_ring_empty_out(v, m->payload.state.index);
-		vhost_rings_down(v, vhost_msg_rings(m, 2u * v->nic.n_queues));
+		if (!changes_nothing(v, m))
+			vhost_rings_down(v, vhost_msg_rings(m, 2u * v->nic.n_queues));
 	}
 	pthread_mutex_unlock(&v->lock);
 	atomic_store_explicit(&library_fault, 0, memory_order_relaxed);
 	sigbus_forgive(&library_fault);
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+// When a guest switches queues on or off, QEMU says of all that they are on, or off; those that
+// stay as they are go on.
+static bool changes_nothing(const struct vhost *v, const struct vhost_message *m)
+{
+	return m->request == VHOST_MSG_SET_VRING_ENABLE &&
+	       v->rings[m->payload.state.index].enabled == (m->payload.state.num != 0);
 }
 
 static enum rte_vhost_msg_result after_message(int vid, void *msg)

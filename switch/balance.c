@@ -26,6 +26,7 @@ struct survey {
 
 static bool survey(struct survey *s, uint64_t passed);
 static void survey_proc(struct survey *s, const struct proc *p, uint64_t passed);
+static void forget(const struct proc *p);
 static uint16_t load_of(uint64_t busy_tsc, uint64_t *x_seen, uint64_t passed);
 static void carry_out(const struct survey *s, const struct place_move moves[], unsigned n,
 		      uint64_t now_tsc);
@@ -35,15 +36,16 @@ static void make_record(const struct survey *s, const struct place_move *m, uint
 static struct place_state state;
 static uint64_t seen_tsc;
 static uint64_t seen_busy[PROC_MAX];
+static uint64_t started[PROC_MAX]; // when the proc began of which the rest is known
 
 void balance_tick(uint64_t now_tsc)
 {
 	struct place_move moves[MOVES_MAX];
-	uint64_t passed = now_tsc - seen_tsc;
+	uint64_t since = seen_tsc != 0 ? seen_tsc : vsw_root.start_tsc, passed = now_tsc - since;
 	struct survey s = {.n = 0};
 	unsigned n;
 
-	if (proc_count() < 2 || now_tsc <= seen_tsc)
+	if (proc_count() < 2 || now_tsc <= since)
 		return;
 	seen_tsc = now_tsc;
 	if (survey(&s, passed)) {
@@ -78,6 +80,8 @@ static void survey_proc(struct survey *s, const struct proc *p, uint64_t passed)
 	const struct proc_conf *conf = atomic_load(&p->conf);
 	struct place_proc *proc = &s->procs[p->number];
 
+	if (p->started_tsc != started[p->number])
+		forget(p);
 	proc->is_there = 1;
 	proc->load = load_of(p->busy_tsc, &seen_busy[p->number], passed);
 	proc->node = p->node > 0 ? (uint8_t)p->node : 0;
@@ -95,7 +99,17 @@ static void survey_proc(struct survey *s, const struct proc *p, uint64_t passed)
 	}
 }
 
-// Another proc of the same number, or a queue seen for the first time, begins at 0.
+// What is known is of another proc that had the number.
+static void forget(const struct proc *p)
+{
+	started[p->number] = p->started_tsc;
+	seen_busy[p->number] = 0;
+	state.above_ms[p->number] = 0;
+	state.below_ms[p->number] = 0;
+	state.touched_ms[p->number] = 0;
+}
+
+// A queue that is seen for the first time begins at 0.
 static uint16_t load_of(uint64_t busy_tsc, uint64_t *x_seen, uint64_t passed)
 {
 	uint64_t busy = busy_tsc >= *x_seen ? busy_tsc - *x_seen : busy_tsc;

@@ -190,7 +190,7 @@ static void proc_idle(struct proc *p, const struct proc_conf *conf, uint64_t idl
  */
 static void proc_sleep(struct proc *p, const struct proc_conf *conf)
 {
-	struct pollfd fds[PROC_RXQS_MAX + 1];
+	struct pollfd *fds = (struct pollfd *)(uintptr_t)&conf->rxqs[conf->room];
 	struct rte_rcu_qsbr *rcu = proc_rcu();
 	unsigned n_fds = 0;
 	uint64_t count;

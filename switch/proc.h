@@ -97,5 +97,9 @@ void proc_synchronize(void);
 // A proc's life, until its 'stop' is set: what its thread runs. For proc_ctl.c.
 void *proc_run(void *proc);
 
+// An empty configuration with room for so many queues, and for what a proc sleeps on. NULL: no
+// memory. For proc_*.c.
+struct proc_conf *proc_conf_create(uint32_t room);
+
 // Waits until the proc works by 'conf', which it was given just now. For proc_*.c.
 void proc_wait_taken(const struct proc *p, const struct proc_conf *conf);

@@ -239,7 +239,7 @@ static int proc_start(unsigned number, unsigned core, struct errtext *e)
 	p->started_tsc = p->stage_tsc = rte_rdtsc();
 	snprintf(p->copy_name, sizeof(p->copy_name), "%s", copy_name());
 	p->wake_fd = wake_fd_of(number);
-	p->conf = calloc(1, sizeof(struct proc_conf));
+	p->conf = proc_conf_create(0);
 	if (p->wake_fd < 0 || p->conf == NULL) {
 		proc_free(p);
 		return errtext_set(e, -ENOMEM, "cannot make an eventfd for %s", name);

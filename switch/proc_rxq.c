@@ -17,11 +17,14 @@
  * All queues that move together wait for each other: the procs that lose some are asked at once,
  * and one grace period, at the end, is for the configurations that nobody uses any more.
  */
+#include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ports/vnic.h"
+#include "switch/conf_types.h"
 #include "switch/proc.h"
 #include "switch/vswitch_types.h"
 #include "vmq/place.h"
@@ -34,7 +37,6 @@ struct plan {
 
 static int choose_proc(const struct proc_rxq *rxq);
 static const struct proc *pinned_to(const struct vnic_rxq *rxq);
-static struct proc_conf *conf_create(uint32_t n_rxqs);
 static void swap_conf(struct proc *p, struct proc_conf *next);
 static struct proc_conf *give_conf(struct proc *p, struct proc_conf *next);
 static int mark(const struct proc_move *move, struct errtext *e);
@@ -45,6 +47,18 @@ static void plan_carry_out(const struct plan *plan);
 static void plan_free(const struct plan *plan);
 static bool leaves(const struct proc_rxq *rxq, const struct proc *p);
 static unsigned goes_to(const struct proc_rxq *rxq);
+
+struct proc_conf *proc_conf_create(uint32_t room)
+{
+	struct proc_conf *conf;
+
+	static_assert(PROC_RXQS_MAX == CONF_PORTS_MAX * VNIC_QUEUES_MAX, "all queues of all ports");
+	conf = calloc(1, sizeof(*conf) + room * sizeof(conf->rxqs[0]) +
+				 (room + 1) * sizeof(struct pollfd));
+	if (conf != NULL)
+		conf->room = room;
+	return conf;
+}
 
 int proc_add_rxq(const struct proc_rxq *rxq, struct errtext *e)
 {
@@ -59,7 +73,7 @@ int proc_add_rxq(const struct proc_rxq *rxq, struct errtext *e)
 				   "a proc polls at most %u queues; give vswd more procs: `proc "
 				   "add`, or --procs",
 				   PROC_RXQS_MAX);
-	next = conf_create(old->n_rxqs + 1);
+	next = proc_conf_create(old->n_rxqs + 1);
 	if (next == NULL)
 		return errtext_set(e, -ENOMEM, "out of memory");
 	next->n_rxqs = old->n_rxqs + 1;
@@ -79,7 +93,7 @@ void proc_remove_rxq(struct vnic *nic, uint16_t queue)
 	if (number == VNIC_PROC_NONE)
 		return;
 	conf = atomic_load(&proc_at(number)->conf);
-	next = conf_create(conf->n_rxqs);
+	next = proc_conf_create(conf->n_rxqs);
 	if (next == NULL)
 		abort(); // a smaller copy of what is there; without it the NIC cannot be let go
 	for (uint32_t i = 0; i < conf->n_rxqs; i++) {
@@ -175,12 +189,6 @@ static const struct proc *pinned_to(const struct vnic_rxq *rxq)
 	return rxq->pinned != 0 ? proc_on_core(rxq->pinned - 1u) : NULL;
 }
 
-// Gives an empty one with room for so many.
-static struct proc_conf *conf_create(uint32_t n_rxqs)
-{
-	return calloc(1, sizeof(struct proc_conf) + n_rxqs * sizeof(struct proc_rxq));
-}
-
 static void swap_conf(struct proc *p, struct proc_conf *next)
 {
 	struct proc_conf *old = give_conf(p, next);
@@ -255,7 +263,7 @@ static int plan_make(struct plan *plan, struct errtext *e)
 static int plan_proc(struct plan *plan, struct proc *p, uint32_t coming, struct errtext *e)
 {
 	const struct proc_conf *conf = atomic_load(&p->conf);
-	struct proc_conf *less = conf_create(conf->n_rxqs);
+	struct proc_conf *less = proc_conf_create(conf->n_rxqs);
 
 	if (less == NULL)
 		return errtext_set(e, -ENOMEM, "out of memory");
@@ -267,7 +275,7 @@ static int plan_proc(struct plan *plan, struct proc *p, uint32_t coming, struct 
 		return errtext_set(e, -ENOSPC, "%s would poll %u queues; %u is the most",
 				   p->obj.name, less->n_rxqs + coming, PROC_RXQS_MAX);
 	if (coming > 0) {
-		plan->more[p->number] = conf_create(less->n_rxqs + coming);
+		plan->more[p->number] = proc_conf_create(less->n_rxqs + coming);
 		if (plan->more[p->number] == NULL)
 			return errtext_set(e, -ENOMEM, "out of memory");
 		plan->more[p->number]->n_rxqs = less->n_rxqs;

@@ -13,6 +13,7 @@
 #include "ports/droplog_types.h"
 #include "ports/object_types.h"
 #include "ports/vnbl_types.h"
+#include "ports/vnic_types.h"
 #include "ports/vport_types.h"
 
 struct vnic;
@@ -34,7 +35,8 @@ struct vswitch;
 enum proc_stage { PROC_STAGES(X) };
 #undef X
 
-enum { PROC_RXQS_MAX = VPORT_MAX };
+// All queues of all ports that a vswd can have: one proc may be left with them.
+enum { PROC_RXQS_MAX = 4096 * VNIC_QUEUES_MAX };
 
 // One receive queue that a proc polls.
 struct proc_rxq {
@@ -49,7 +51,7 @@ struct proc_rxq {
 // What a proc polls; replaced as a whole under RCU.
 struct proc_conf {
 	uint32_t n_rxqs;
-	uint32_t pad;
+	uint32_t room; // rxqs that there is memory for; behind it is what the proc sleeps on
 	struct proc_rxq rxqs[]; // n_rxqs
 };
 

@@ -8,6 +8,7 @@
 #include "ports/vnic.h"
 #include "ports/vport.h"
 #include "qos/bucket.h"
+#include "switch/cores.h"
 #include "switch/fdb.h"
 #include "switch/proc.h"
 #include "switch/vswitch.h"
@@ -232,6 +233,9 @@ static int nic_attach(struct vport *port, const struct conf_port *conf, enum vsw
 	nic->port = port;
 	nic->nic_index = conf->type == VPORT_EXTERNAL ? 1 : 0;
 	rc = vnic_start(nic, e);
+	// The vhost library has made its threads with the first port.
+	if (conf->kind == VNIC_VHOST)
+		cores_share();
 	// A guest's socket may come later; everything else that is new must be there now.
 	// A NIC whose link is down is a NIC; its port waits for the link.
 	if (rc < 0 && rc != -ENETDOWN && origin == VSWITCH_NEW &&

@@ -7,6 +7,7 @@ source "$(dirname "$0")/lib.sh"
 
 start --procs 0,1
 ctl switch add s internal >/dev/null
+ctl switch set s vmq-scheduling static
 machine a s 10.1.0.1/24
 machine b s 10.1.0.2/24
 machine c s 10.1.0.3/24
