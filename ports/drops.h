@@ -12,7 +12,7 @@
 	X(0, Unknown, "no reason was recorded")                                                    \
 	X(1, InvalidData, "the guest's ring or buffer is malformed")                               \
 	X(2, InvalidPacket, "the frame's headers contradict its length or offload request")        \
-	X(3, Resources, "no room: destination ring full, or out of frame memory")                  \
+	X(3, Resources, "no room: destination ring or session table full, or out of frame memory") \
 	X(4, NotReady, "the destination's ring is not set up, or is stopped")                      \
 	X(5, Disconnected, "nothing is connected to the port")                                     \
 	X(6, NotAccepted, "the destination took the frame back")                                   \

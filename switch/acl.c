@@ -117,7 +117,7 @@ static const struct acl_mac *find_mac(const struct acl_side *side, bool is_remot
 }
 
 // Reads the frames that passed so far. What may be IP that we cannot see to its end does not pass
-// where anything about IP is denied.
+// where anything about IP is denied; elsewhere its addresses are seen, if it shows them.
 static void collect(const struct call *call, struct vnbl *const frames[], unsigned n,
 		    uint8_t reasons[], struct packets packets[VERSIONS])
 {
@@ -129,9 +129,8 @@ static void collect(const struct call *call, struct vnbl *const frames[], unsign
 		if (reasons[i] != DROP_COUNT)
 			continue;
 		parse_frame(frames[i], &p);
-		if (p.flags & PARSE_HIDDEN) {
-			if (call->side->denies_ip && hides_ip(&p))
-				reasons[i] = DROP_FailedSecurityPolicy;
+		if (p.flags & PARSE_HIDDEN && call->side->denies_ip && hides_ip(&p)) {
+			reasons[i] = DROP_FailedSecurityPolicy;
 			continue;
 		}
 		if (!(p.flags & (PARSE_IPV4 | PARSE_IPV6)))
@@ -190,12 +189,15 @@ static unsigned decide_packet(const struct call *call, const struct acl_packet *
 {
 	uint32_t extended = answers[packet->p->flags & PARSE_LATER ? ACL_CATEGORY_LATER
 								   : ACL_CATEGORY_EXTENDED];
+	const bool is_hidden = packet->p->flags & PARSE_HIDDEN; // but for its addresses
 	unsigned reason = DROP_COUNT;
 
 	count(call, answers[ACL_CATEGORY_BASIC], packet->v);
 	if (answers[ACL_CATEGORY_BASIC] & ACL_ANSWER_DENIES)
 		return DROP_FailedSecurityPolicy;
-	if (call->acl->tracks)
+	if (is_hidden)
+		extended = 0;
+	else if (call->acl->tracks)
 		reason = acl_session_decide(call->acl, packet, &extended);
 	else if (extended & ACL_ANSWER_DENIES)
 		reason = DROP_FailedSecurityPolicy;

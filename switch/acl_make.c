@@ -21,6 +21,7 @@ static void make_any_mac(struct acl *acl, enum acl_direction direction);
 static int make_counts(struct acl *acl);
 static int make_sessions(struct acl *acl, const struct acl_limits *limits,
 			 const struct acl *before);
+static bool same_vlans(const struct vlan_rules *a, const struct vlan_rules *b);
 static void side_free(struct acl_side *side);
 static bool is_mac(const struct acl_rule *rule, enum acl_direction direction);
 static const struct acl_address *address_of(const struct acl_rule *rule);
@@ -42,7 +43,8 @@ int acl_make(const struct acl_rule rules[], uint32_t n, const struct acl_limits 
 		return errtext_set(e, -ENOMEM, "out of memory");
 	acl->n_rules = n;
 	acl->full_allows = limits->full_allows;
-	acl->by_vlan = limits->by_vlan;
+	acl->by_vlan = limits->vlan.takes_tags;
+	acl->vlan = limits->vlan;
 	acl->rules = malloc(n * sizeof(*rules));
 	if (acl->rules == NULL)
 		goto memory;
@@ -75,7 +77,7 @@ bool acl_same(const struct acl *acl, const struct acl_rule rules[], uint32_t n,
 		return false;
 	return !acl->tracks ||
 	       (acl->sessions->max == limits->sessions && acl->full_allows == limits->full_allows &&
-		acl->by_vlan == limits->by_vlan);
+		same_vlans(&acl->vlan, &limits->vlan));
 }
 
 void acl_commit(struct acl *acl, struct acl *before, uint32_t now_s)
@@ -91,7 +93,7 @@ void acl_commit(struct acl *acl, struct acl *before, uint32_t now_s)
 	if (acl->borrows) {
 		acl->borrows = 0;
 		before->sessions = NULL;
-	} else if (acl->by_vlan == before->by_vlan) {
+	} else if (same_vlans(&acl->vlan, &before->vlan)) {
 		conntrack_take(acl->sessions, before->sessions, now_s);
 	}
 }
@@ -215,7 +217,7 @@ static int make_sessions(struct acl *acl, const struct acl_limits *limits, const
 
 	if (!acl->tracks)
 		return 0;
-	if (before != NULL && before->sessions != NULL && before->by_vlan == acl->by_vlan &&
+	if (before != NULL && before->sessions != NULL && same_vlans(&before->vlan, &acl->vlan) &&
 	    before->sessions->max == limits->sessions) {
 		acl->sessions = before->sessions;
 		acl->borrows = 1;
@@ -224,6 +226,13 @@ static int make_sessions(struct acl *acl, const struct acl_limits *limits, const
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -errno;
 	return conntrack_create(limits->sessions, seed, &acl->sessions);
+}
+
+// What a session let pass in one VLAN it is not to let pass in another.
+static bool same_vlans(const struct vlan_rules *a, const struct vlan_rules *b)
+{
+	return a->own == b->own && a->mode == b->mode && a->takes_tags == b->takes_tags &&
+	       memcmp(&a->set, &b->set, sizeof(a->set)) == 0;
 }
 
 static void side_free(struct acl_side *side)

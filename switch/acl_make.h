@@ -9,18 +9,21 @@
 
 #include "ports/errtext.h"
 #include "switch/acl_types.h"
+#include "switch/vlan_types.h"
 
 struct acl_limits {
 	uint32_t sessions; // at most so many, 1..ACL_SESSIONS_MAX
 	bool full_allows;
-	bool by_vlan; // of a trunk; elsewhere both ways of a flow may be in different VLANs
+	struct vlan_rules vlan; // of the port; only by a trunk's are flows told apart: elsewhere
+				// both ways of one may be in different VLANs
 };
 
 /**
  * Compiles n > 0 rules, which are right each and together (conf_acl.h), in the order of their
  * numbers. With 'before', the port's last acl or NULL, its sessions go on in the new one (only when
- * acl_commit() is called), unless their limit is another. Nothing of 'before' is changed.
- * The caller destroys it. -ENOMEM: of the system's memory or of DPDK's, 'e' says which.
+ * acl_commit() is called), unless the port's VLANs are others: its flows are, then. Nothing of
+ * 'before' is changed. The caller destroys it. -ENOMEM: of the system's memory or of DPDK's, 'e'
+ * says which.
  */
 int acl_make(const struct acl_rule rules[], uint32_t n, const struct acl_limits *limits,
 	     const struct acl *before, struct acl **ret, struct errtext *e);
@@ -32,8 +35,8 @@ bool acl_same(const struct acl *acl, const struct acl_rule rules[], uint32_t n,
 /**
  * To be called when 'acl' has taken the place of 'before' (either may be NULL) and no proc has
  * 'before' any more: what it counted is carried over by number for rules that are the same, and
- * so are its sessions; sessions of rules that are gone end. 'before' is then to be destroyed.
- * 'now_s' is the procs' clock.
+ * so are its sessions; sessions of rules that are gone end, and all with another VLAN. 'before' is
+ * then to be destroyed. 'now_s' is the procs' clock.
  */
 void acl_commit(struct acl *acl, struct acl *before, uint32_t now_s);
 

@@ -6,12 +6,16 @@
 #include "ports/headers.h"
 #include "switch/acl_build.h"
 #include "switch/conntrack.h"
+#include "switch/conntrack_tcp.h"
 #include "switch/vlan_types.h"
 
 enum {
 	// Packets in fragments get room in the first half of the table only: else the other side
 	// of one session could take the room of all others with them.
-	FRAGMENTS_SHARE = 2
+	FRAGMENTS_SHARE = 2,
+	// What is begun from outside leaves a quarter of the table to the VM: a flood must not keep
+	// it from calling others. Whatever it is begun with: the flags of a flood are made up.
+	OWN_SHARE = 4
 };
 
 static unsigned decide_flow(const struct acl *acl, const struct acl_packet *packet,
@@ -24,6 +28,7 @@ static bool outweighs(const struct acl *acl, const struct conntrack_hit *hit, ui
 static bool opens(const struct conntrack_packet *packet);
 static unsigned begin(const struct acl *acl, const struct acl_packet *packet,
 		      const struct conntrack_key *key, uint32_t answer);
+static bool has_room(const struct acl *acl, bool from_vm);
 static void expect_fragments(const struct acl *acl, const struct acl_packet *packet,
 			     const struct conntrack_hit *hit);
 static const struct acl_rule *rule_of(const struct acl *acl, uint32_t answer);
@@ -111,18 +116,34 @@ static unsigned begin(const struct acl *acl, const struct acl_packet *packet,
 	const struct conntrack_rule made_by = {
 		.number = rule->number, .weight = rule->weight, .idle_s = rule->idle_s};
 
+	int err = -ENOSPC;
+
+	// The rule allows it, whether it begins something or not: an answer, a RST that refuses.
 	if (packet->p->flags & PARSE_ICMP_ID && !acl_key_asks(packet->p))
 		return DROP_COUNT;
-	switch (conntrack_add(acl->sessions, key, &passed, false, &made_by, packet->now_s)) {
-	case 0:
+	if (passed.is_tcp && conntrack_tcp_begin(passed.tcp_flags) == CONNTRACK_FREE)
 		return DROP_COUNT;
+	if (has_room(acl, passed.from_vm))
+		err = conntrack_add(acl->sessions, key, &passed, false, &made_by, packet->now_s);
+	switch (err) {
 	case -ENOSPC:
 		return acl->full_allows ? DROP_COUNT : DROP_Resources;
 	case -EBUSY:
 		return DROP_Busy;
 	default:
-		return DROP_FailedSecurityPolicy;
+		return DROP_COUNT;
 	}
+}
+
+static bool has_room(const struct acl *acl, bool from_vm)
+{
+	struct conntrack *ct = acl->sessions;
+
+	if (from_vm ||
+	    atomic_load_explicit(&ct->n, memory_order_relaxed) < ct->max - ct->max / OWN_SHARE)
+		return true;
+	atomic_fetch_add_explicit(&ct->refused, 1, memory_order_relaxed);
+	return false;
 }
 
 // Where there is no room, the packet's later fragments do not pass, and it is nothing without them.

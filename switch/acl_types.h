@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "ports/vport_types.h"
+#include "switch/vlan_types.h"
 
 struct rte_acl_ctx;
 struct conntrack;
@@ -137,4 +138,5 @@ struct acl {
 	struct conntrack *sessions; // NULL unless 'tracks'; goes on to the acl that replaces this
 	struct acl_count *base;     // n_rules: counted before this acl was made; main thread
 	struct acl_count *counts[PROC_MAX]; // n_rules each
+	struct vlan_rules vlan;             // of the port, when its sessions were made
 };

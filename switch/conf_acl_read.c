@@ -19,6 +19,7 @@ static int read_local(struct conf_args *args, const char *value, void *target);
 static int read_remote(struct conf_args *args, const char *value, void *target);
 static int read_weight(struct conf_args *args, const char *value, void *target);
 static int read_protocol(struct conf_args *args, const char *value, void *target);
+static int fail_protocol(struct conf_args *args, const char *value, const char *why);
 static int read_local_ports(struct conf_args *args, const char *value, void *target);
 static int read_remote_ports(struct conf_args *args, const char *value, void *target);
 static int read_stateful(struct conf_args *args, const char *value, void *target);
@@ -211,10 +212,23 @@ static int read_protocol(struct conf_args *args, const char *value, void *target
 		return 0;
 	}
 	if (conf_value_number(value, 0, UINT8_MAX, &number, &why) != 0)
-		return conf_fail(args, -EINVAL,
-				 "protocol: %s, nor is it tcp, udp, icmp, icmpv6 or any", why.text);
+		return fail_protocol(args, value, why.text);
 	add->rule.protocol = (uint8_t)number;
 	return 0;
+}
+
+static int fail_protocol(struct conf_args *args, const char *value, const char *why)
+{
+	const char *names[N_PROTOCOLS];
+	const char *near;
+
+	for (unsigned i = 0; i < N_PROTOCOLS; i++)
+		names[i] = protocols[i].name;
+	near = conf_value_nearest(value, names, N_PROTOCOLS);
+	return conf_fail(args, -EINVAL,
+			 "protocol: %s, nor is it tcp, udp, icmp, icmpv6 or any%s%s%s", why,
+			 near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+			 near != NULL ? "'?" : "");
 }
 
 static int read_local_ports(struct conf_args *args, const char *value, void *target)

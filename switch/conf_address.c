@@ -47,7 +47,10 @@ int conf_address_read_any(const char *text, struct guard_address *ret, struct er
 		bool ipv4 = strchr(address, ':') == NULL;
 
 		if (conf_value_number(slash + 1, 0, ipv4 ? 32 : 128, &bits, NULL) != 0)
-			goto wrong;
+			return errtext_set(e, -EINVAL,
+					   "'%.50s' is not an address or a prefix: one of %s is "
+					   "/%d at most",
+					   text, ipv4 ? "IPv4" : "IPv6", ipv4 ? 32 : 128);
 		a.bits = (uint8_t)(ipv4 ? bits + MAPPED_BITS : bits);
 	}
 	if (has_bits_behind(&a))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "switch/vlan.h"
 
@@ -289,7 +290,9 @@ const char *conf_value_nearest(const char *word, const char *const candidates[],
 
 		if (strlen(candidates[i]) > NEAREST_MAX)
 			continue;
-		distance = edit_distance(word, candidates[i]);
+		distance = strcasecmp(word, candidates[i]) == 0
+				   ? 0
+				   : edit_distance(word, candidates[i]);
 		if (distance < best) {
 			best = distance;
 			found = candidates[i];

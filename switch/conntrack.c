@@ -270,17 +270,15 @@ static struct conntrack_hit hit_of(struct conntrack_entry *entry, const struct c
 		.entry = entry, .state = copy->state, .rule = copy->rule, .weight = copy->weight};
 }
 
-// What is closed is not seen again: its time has been set when it closed.
 static uint64_t state_after(uint64_t state, const struct conntrack_packet *packet, uint32_t now_s)
 {
-	enum conntrack_state before = CONNTRACK_STATE(state), after = before;
+	enum conntrack_state after = CONNTRACK_STATE(state);
 	bool from_vm = CONNTRACK_FROM_VM(state);
 	uint32_t seen_s = CONNTRACK_SEEN(state);
 
 	if (packet->is_tcp)
-		after = conntrack_tcp_next(before, packet->from_vm == from_vm, packet->tcp_flags);
-	if ((int32_t)(now_s - seen_s) > 0 &&
-	    (before != CONNTRACK_CLOSED || after != CONNTRACK_CLOSED))
+		after = conntrack_tcp_next(after, packet->from_vm == from_vm, packet->tcp_flags);
+	if ((int32_t)(now_s - seen_s) > 0)
 		seen_s = now_s;
 	return conntrack_state(after, from_vm, seen_s) | (uint64_t)CONNTRACK_GENERATION(state)
 								 << 16;

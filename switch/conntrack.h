@@ -12,10 +12,11 @@
  *                   was there before (ACK, no SYN), and all
  *                   that is not TCP
  *    closing        FIN of one side                          20 s
- *    closed         FIN of both, RST                         20 s, from then on
+ *    closed         FIN of both, RST                         20 s
  *
- * 20 s never exceed the rule's idle-timeout. A SYN of the origin (without ACK) begins anew what is
- * closing or closed.
+ * 20 s never exceed the rule's idle-timeout, and each packet that passes lets them begin again: a
+ * RST or a FIN may be forged, and does not end what goes on. A SYN of the origin (without ACK)
+ * begins anew what is closing or closed.
  *
  * Threads: any proc at any time, but where the main thread is named. Time is the caller's clock in
  * seconds; it may be some seconds behind what is stored, for procs' clocks differ.

@@ -263,7 +263,9 @@ static bool read_later(struct reader *r, uint8_t protocol, unsigned offset)
 	r->p->flags |= PARSE_LATER;
 	r->p->protocol = protocol;
 	// It would overwrite TCP's flags (RFC 3128), or what kind of message to a DHCP relay it is.
-	return offset > FIRST_BYTES || (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP);
+	// Of IPv6 a later fragment may name any protocol: receivers believe the first one.
+	return offset > FIRST_BYTES || (!(r->p->flags & PARSE_IPV6) && protocol != PROTOCOL_TCP &&
+					protocol != PROTOCOL_UDP);
 }
 
 static bool read_l4(struct reader *r, unsigned at, uint8_t protocol)

@@ -225,7 +225,7 @@ static int make_acl(const struct conf_port *p, const struct policy *before, stru
 	const struct acl_limits limits = {
 		.sessions = p->policy.sessions != 0 ? p->policy.sessions : ACL_SESSIONS_DEFAULT,
 		.full_allows = p->policy.sessions_full_allow,
-		.by_vlan = policy->vlan.takes_tags,
+		.vlan = policy->vlan,
 	};
 	struct acl *acl = before != NULL ? before->acl : NULL;
 

@@ -75,14 +75,18 @@ _vswctl() {
 		;;
 	esac
 	case "${#words[@]} ${words[0]:-} ${words[1]:-}" in
-	"0 "*) _vswctl_complete "-r -j -f switch port acl show save help version" ;;
+	"0 "*) _vswctl_complete "-r -j -f switch port acl proc vmq show save help version" ;;
 	"1 switch "*) _vswctl_complete "add set remove" ;;
 	"1 port "*) _vswctl_complete "add set remove check" ;;
 	"1 acl "*) _vswctl_complete "add remove show" ;;
+	"1 proc "*) _vswctl_complete "show add remove" ;;
+	"1 vmq "*) _vswctl_complete "show moves pin unpin" ;;
 	"1 show "*) _vswctl_complete "switches ports policy sessions fdb drops procs" ;;
 	"2 switch add"* | "2 port add"*) ;;
 	"2 switch "*) _vswctl_complete "$(_vswctl_names switches)" ;;
-	"2 port "* | "2 acl "* | "2 show sessions") _vswctl_complete "$(_vswctl_names ports)" ;;
+	"2 vmq show") _vswctl_complete "$(_vswctl_names switches) $(_vswctl_names ports)" ;;
+	"2 vmq moves" | "2 proc "*) ;;
+	"2 port "* | "2 acl "* | "2 vmq "* | "2 show sessions") _vswctl_complete "$(_vswctl_names ports)" ;;
 	"2 show "*) _vswctl_complete "$(_vswctl_names switches) $(_vswctl_names ports)" ;;
 	"3 switch add") _vswctl_complete "external internal private" ;;
 	"3 acl add") _vswctl_complete "basic extended" ;;
@@ -90,7 +94,7 @@ _vswctl() {
 	*" acl add") _vswctl_complete "direction action local remote weight local-address remote-address
 		protocol local-port remote-port stateful idle-timeout number" ;;
 	*" switch add") _vswctl_complete "nic id device-id allow-management-os tap on off" ;;
-	*" switch set") _vswctl_complete "ageing stations mtu friendly-name" ;;
+	*" switch set") _vswctl_complete "ageing stations mtu vmq-scheduling dynamic static friendly-name" ;;
 	*" port add") _vswctl_complete "switch vhost tap nic pcap client server rx tx queues mac id $policy" ;;
 	*" port set" | *" port check") _vswctl_complete "mac $policy max-stations friendly-name" ;;
 	esac

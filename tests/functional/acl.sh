@@ -368,4 +368,51 @@ leaves drop "$(ipv4 10.1.0.1 10.1.0.2 6 "$(tcp 5000 9 2)")" "the last of a thous
 no_rules
 leaves pass "$(flow 107)" "no rules at the end"
 enters pass "$(reply 108)" "no rules at the end"
+
+# --- what README and vswctl(8) advise --------------------------------------------------------
+
+for m in a b; do
+	ip -n "$m" link set eth0 arp on
+	here "$m" sh -c 'cd /proc/sys/net/ipv6/conf
+		for i in all default eth0; do echo 0 >$i/disable_ipv6; done'
+	ip -n "$m" addr add "2001:db8::$m/64" dev eth0 nodad
+done
+here b dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=eth0 --no-ping \
+	--dhcp-authoritative --dhcp-range=10.1.0.100,10.1.0.109,255.255.255.0,2m \
+	--dhcp-leasefile="$T/leases" --pid-file= --user=root --log-facility="$T/dhcp.log" >/dev/null 2>&1 &
+server=$!
+disown
+until_true 5 listens_to b 67 || fail "no DHCP in b"
+cat >"$T/lease" <<'EOF'
+#!/bin/sh
+[ "$1" != bound ] || echo "$ip" >/run/t/leased
+EOF
+chmod +x "$T/lease"
+# Whether a is given an address.
+leases() {
+	rm -f "$T/leased"
+	here a busybox udhcpc -i eth0 -f -n -q -t 2 -T 1 -A 1 -s "$T/lease" >/dev/null 2>&1 || :
+	[[ -f $T/leased && $(<"$T/leased") == 10.1.0.10? ]]
+}
+# forgets COMMAND...: without the neighbours that are known
+forgets() {
+	ip -n a neigh flush dev eth0
+	"$@"
+}
+rule extended direction in action deny weight 1
+rule extended direction out action allow weight 10 stateful on
+! leases || fail "a lease without a rule for DHCP"
+unreachable a 2001:db8::b
+rule extended direction in action allow weight 2 protocol icmpv6
+forgets reachable a 2001:db8::b
+rule extended direction in action allow weight 3 protocol udp remote-port 67 local-port 68
+until_true 5 leases || fail "no lease in spite of a rule for DHCP"
+! called 1 || fail "b calls a, who is not to be called"
+kill "$server"
+
+# A RST that no session belongs to passes by the rule.
+no_rules
+rule extended direction out action allow weight 10 stateful on
+! refusal=$(here b timeout 10 socat -u /dev/null TCP:10.1.0.1:99 2>&1) || fail "something answers"
+[[ $refusal == *refused* ]] || fail "a closed port does not refuse: $refusal"
 finish

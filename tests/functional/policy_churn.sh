@@ -25,7 +25,10 @@ kinds=(
 	"mac 02:00:00:00:00:aa" "vm web teaming on" "teaming off vm none" "mac-spoofing on"
 	"mac dynamic mac-spoofing off" "mac none" "ieee-priority on" "ieee-priority off"
 	"storm-limit 1" "storm-limit 0" "mirror source" "mirror destination session 3" "mirror none"
-	"sessions 100000" "sessions default"
+	"sessions 100000" "sessions-full allow" "sessions default sessions-full drop"
+	"dhcp-guard on" "router-guard on" "arp-guard on address 10.1.0.1,2001:db8::/64"
+	"address-limit 4" "arp-guard off address none" "address-limit 0"
+	"dhcp-guard off router-guard off"
 )
 kinds=("${kinds[@]/#/port set a }")
 kinds+=(
@@ -37,7 +40,9 @@ kinds+=(
 for ((i = 0; i < changes; i++)); do
 	echo "${kinds[i % ${#kinds[@]}]}"
 done >"$T/changes"
-echo 'port set a vlan default mac none storm-limit 0 mirror none sessions default' >>"$T/changes"
+echo 'port set a vlan default mac none storm-limit 0 mirror none sessions default' \
+	'dhcp-guard off router-guard off arp-guard off address none address-limit 0' \
+	'sessions-full drop' >>"$T/changes"
 echo 'acl remove a all' >>"$T/changes"
 "$vswctl" -r "$RUN" -f "$T/changes" >/dev/null || fail "the changes themselves"
 
@@ -56,7 +61,9 @@ before=$(no_room)
 value() { jq ".result.$1 | floor" "$T/out.json"; }
 equal "$(value command_exit)" 0 "how the changes ended"
 (($(value due) > 100000)) || fail "only $(value due) frames were sent"
-equal "$(value lost)" $(($(no_room) - before)) "lost frames, against those that had no room"
+# Their rings can overflow after the last frame that counts, too.
+room=$(($(no_room) - before))
+(($(value lost) <= room)) || fail "$(value lost) frames are lost, $room had no room"
 equal "$(others)" 0 "frames dropped for other reasons"
 equal "$(value late) $(value flooded)" "0 0" "late and flooded frames"
 equal "$(ctl -j show policy a | jq -r '.policy[0] | "\(.vlan) \(.mac) \(.storm_limit)"')" \

@@ -111,7 +111,7 @@ static bool plain_fragment(struct plain *s, struct parse *p, unsigned protocol, 
 		return false;
 	p->flags |= PARSE_LATER;
 	p->protocol = (uint8_t)protocol;
-	if (offset == 8 && (protocol == 6 || protocol == 17))
+	if (offset == 8 && (protocol == 6 || protocol == 17 || p->flags & PARSE_IPV6))
 		s->hidden = true;
 	return true;
 }

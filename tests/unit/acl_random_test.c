@@ -291,9 +291,10 @@ static unsigned decide(const struct truth *t)
 		return DENIED;
 	if (t->version == 0)
 		return PASSES;
-	if (t->is_hidden)
-		return denies_ip(t->direction) ? DENIED : PASSES;
-	if (!lets_pass(basic_winner(t, false, false), t) || !lets_pass(extended_winner(t), t))
+	if (t->is_hidden && denies_ip(t->direction))
+		return DENIED;
+	if (!lets_pass(basic_winner(t, false, false), t) ||
+	    (!t->is_hidden && !lets_pass(extended_winner(t), t)))
 		return DENIED;
 	(void)lets_pass(basic_winner(t, false, true), t);
 	return PASSES;

@@ -142,6 +142,24 @@ static void tcp_is_followed_to_its_end(void **state)
 	assert_judged(&reply, DENIED);
 }
 
+// Anybody may have made up the RST, whose number nobody has checked.
+static void a_forged_rst_does_not_end_what_goes_on(void **state)
+{
+	struct packet asked = out(TCP, 40000, 443), reply = answer(&asked, RST);
+
+	allow_only(ACL_OUT);
+	asked.tcp_flags = ACK;
+	assert_judged(&asked, PASSES);
+	assert_judged(&reply, PASSES);
+	reply.tcp_flags = ACK;
+	for (unsigned i = 0; i < 5; i++) {
+		it.now_s += CONNTRACK_SHORT_S - 1;
+		assert_judged(&reply, PASSES);
+	}
+	it.now_s += CONNTRACK_SHORT_S;
+	assert_judged(&reply, DENIED);
+}
+
 static void no_connection_is_opened_as_a_reply(void **state)
 {
 	struct packet asked = out(TCP, 40000, 443), reply = answer(&asked, SYN | ACK);
@@ -157,15 +175,17 @@ static void no_connection_is_opened_as_a_reply(void **state)
 	assert_judged(&reply, DENIED);
 }
 
-static void tcp_that_begins_nothing_is_denied(void **state)
+static void tcp_that_begins_nothing_passes_without_a_session(void **state)
 {
 	static const uint8_t flags[] = {0, FIN, RST, FIN | ACK, RST | ACK, SYN | FIN};
-	struct packet asked = out(TCP, 40000, 443);
+	struct packet asked = out(TCP, 40000, 443), reply;
 
 	allow_only(ACL_OUT);
 	for (unsigned i = 0; i < sizeof(flags); i++) {
 		asked.tcp_flags = flags[i];
-		assert_judged(&asked, DENIED);
+		assert_judged(&asked, PASSES);
+		reply = answer(&asked, ACK);
+		assert_judged(&reply, DENIED);
 	}
 	assert_int_equal(count_sessions(), 0);
 }
@@ -441,6 +461,40 @@ static void a_full_table_is_a_drop_or_not(void **state)
 	}
 }
 
+static void a_flood_leaves_room_for_the_vms_own_calls(void **state)
+{
+	static const struct packet floods[] = {{.protocol = TCP, .tcp_flags = SYN},
+					       {.protocol = TCP, .tcp_flags = ACK},
+					       {.protocol = UDP}};
+
+	for (unsigned i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
+		struct packet flood = out(floods[i].protocol, 22, 1000),
+			      asked = out(TCP, 40000, 443);
+		struct packet reply = answer(&asked, SYN | ACK);
+
+		flood.direction = ACL_IN;
+		flood.tcp_flags = floods[i].tcp_flags;
+		it.limits.sessions = 16;
+		allow_only(ACL_IN);
+		stateful(extended(ACL_OUT, WEIGHT + 1, ACL_ALLOW));
+		apply();
+		for (; flood.remote_port < 1100; flood.remote_port++)
+			assert_judged(&flood, flood.remote_port < 1012 ? PASSES : DROP_Resources);
+		assert_int_equal(it.acl->sessions->refused, 88);
+		for (; asked.local_port < 40004; asked.local_port++)
+			assert_judged(&asked, PASSES);
+		assert_judged(&asked, DROP_Resources);
+		assert_judged(&reply, PASSES);
+		flood.remote_port = 1000;
+		assert_judged(&flood, PASSES); // it has its session
+		flood.remote_port = 2000;
+		flood.protocol = TCP;
+		flood.tcp_flags = RST;
+		assert_judged(&flood, PASSES); // it needs none
+		end(NULL);
+	}
+}
+
 static void two_in_one_place_do_not_wait(void **state)
 {
 	struct packet asked = out(UDP, 5000, 53);
@@ -499,10 +553,34 @@ static void another_limit_takes_the_sessions_along(void **state)
 	apply();
 	assert_int_equal(it.acl->sessions->max, 5);
 	assert_judged(&reply, PASSES);
-	// Flows have other keys then.
-	it.limits.by_vlan = true;
+	it.limits.vlan.keeps_priority = 1;
 	apply();
-	assert_judged(&reply, DENIED);
+	assert_judged(&reply, PASSES);
+}
+
+static void sessions_end_with_the_ports_vlans(void **state)
+{
+	struct packet asked = out(UDP, 5000, 53), reply = answer(&asked, 0);
+	struct vlan_rules vlans[] = {
+		{.own = 5},
+		{.own = 5, .mode = VLAN_ACCESS},
+		{.own = 5, .mode = VLAN_ACCESS, .set = {.words = {1 << 5}}},
+		{.own = 5, .mode = VLAN_ACCESS, .set = {.words = {1 << 5}}, .takes_tags = 1},
+	};
+
+	allow_only(ACL_OUT);
+	for (unsigned i = 0; i < sizeof(vlans) / sizeof(vlans[0]); i++) {
+		for (unsigned more = 0; more < 2; more++) { // sessions: with another table or not
+			assert_judged(&asked, PASSES);
+			assert_judged(&reply, PASSES);
+			it.limits.vlan = vlans[i];
+			it.limits.vlan.own += more;
+			it.limits.sessions += more;
+			apply();
+			assert_int_equal(count_sessions(), 0);
+			assert_judged(&reply, DENIED);
+		}
+	}
 }
 
 static void trunks_keep_vlans_apart(void **state)
@@ -510,7 +588,7 @@ static void trunks_keep_vlans_apart(void **state)
 	struct packet asked = out(UDP, 5000, 53), reply;
 
 	for (unsigned by_vlan = 0; by_vlan < 2; by_vlan++) {
-		it.limits.by_vlan = by_vlan;
+		it.limits.vlan.takes_tags = by_vlan;
 		allow_only(ACL_OUT);
 		asked.vlan = 5;
 		reply = answer(&asked, 0);
@@ -579,8 +657,9 @@ int main(void)
 		TEST(answers_pass_and_nothing_else_does),
 		TEST(both_versions_have_sessions),
 		TEST(tcp_is_followed_to_its_end),
+		TEST(a_forged_rst_does_not_end_what_goes_on),
 		TEST(no_connection_is_opened_as_a_reply),
-		TEST(tcp_that_begins_nothing_is_denied),
+		TEST(tcp_that_begins_nothing_passes_without_a_session),
 		TEST(silent_sessions_are_forgotten),
 		TEST(what_passes_anyway_is_followed_too),
 		TEST(protocols_without_ports_have_sessions),
@@ -593,9 +672,11 @@ int main(void)
 		TEST(weights_decide_against_sessions),
 		TEST(basic_rules_know_no_sessions),
 		TEST(a_full_table_is_a_drop_or_not),
+		TEST(a_flood_leaves_room_for_the_vms_own_calls),
 		TEST(two_in_one_place_do_not_wait),
 		TEST(sessions_end_with_their_rule),
 		TEST(another_limit_takes_the_sessions_along),
+		TEST(sessions_end_with_the_ports_vlans),
 		TEST(trunks_keep_vlans_apart),
 		TEST(what_was_not_committed_has_no_sessions),
 		TEST(what_is_hidden_needs_a_denial),

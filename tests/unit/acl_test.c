@@ -2,6 +2,7 @@
  * Access control lists without sessions: which rule wins, for every kind of rule and of frame, and
  * what is counted.
  */
+#include "switch/conntrack.h"
 #include "tests/unit/acl_fixture.h"
 #include "tests/unit/eal.h"
 
@@ -369,8 +370,31 @@ static void what_is_hidden_passes_only_where_nothing_is_denied(void **state)
 		put_16(0x0806);
 		put_zeros(4);
 		assert_int_equal(judge_laid(ACL_IN, 0), PASSES);
-		assert_counted(0, 0);
+		assert_counted(0, 1); // where nothing was denied
 	}
+}
+
+// As much as is known of it: its addresses.
+static void what_is_hidden_is_metered_by_its_addresses(void **state)
+{
+	basic(ACL_IN, REMOTE, "::/0", ACL_METER);
+	basic(ACL_IN, REMOTE, "any", ACL_ALLOW);
+	extended(ACL_IN, 5, ACL_ALLOW);
+	stateful(extended(ACL_IN, 6, ACL_ALLOW));
+	apply();
+	lay_link(ACL_IN);
+	put_ipv6(60);
+	for (unsigned i = 0; i < 8; i++) // a chain longer than what is looked at
+		put_extension(60, i < 7 ? 60 : UDP, 64);
+	put_udp(1, 2, 9);
+	layers_end();
+	assert_int_equal(judge_laid(ACL_IN, 0), PASSES);
+	assert_counted(0, 1);
+	assert_int_equal(acl_count(it.acl, 0).bytes, layers.size);
+	assert_counted(1, 1);
+	assert_counted(2, 0);
+	assert_counted(3, 0);
+	assert_int_equal(it.acl->sessions->n, 0);
 }
 
 static void rules_about_ip_say_nothing_of_other_frames(void **state)
@@ -408,8 +432,11 @@ static void the_same_is_not_made_again(void **state)
 	it.limits.sessions = 2;
 	assert_false(acl_same(it.acl, it.rules, 2, &it.limits));
 	it.limits.sessions = 1;
-	it.limits.by_vlan = true;
+	it.limits.vlan.takes_tags = 1;
 	assert_false(acl_same(it.acl, it.rules, 2, &it.limits));
+	it.limits.vlan.takes_tags = 0;
+	it.limits.vlan.keeps_priority = 1;
+	assert_true(acl_same(it.acl, it.rules, 2, &it.limits));
 }
 
 static void counts_of_rules_that_stay_are_kept(void **state)
@@ -475,6 +502,7 @@ int main(void)
 		TEST(meters_count_what_passes_and_decide_nothing),
 		TEST(later_fragments_have_no_ports_to_be_denied_by),
 		TEST(what_is_hidden_passes_only_where_nothing_is_denied),
+		TEST(what_is_hidden_is_metered_by_its_addresses),
 		TEST(rules_about_ip_say_nothing_of_other_frames),
 		TEST(the_same_is_not_made_again),
 		TEST(counts_of_rules_that_stay_are_kept),

@@ -263,7 +263,9 @@ static void wrong_words_are_refused(void **state)
 	refuse(c, "acl add a basic direction in remote 192.0.2.1/24 action deny", -EINVAL, 37,
 	       "bits behind its prefix");
 	refuse(c, "acl add a basic direction in remote 192.0.2.0/33 action deny", -EINVAL, 37,
-	       "not an address or a prefix");
+	       "one of IPv4 is /32 at most");
+	refuse(c, "acl add a basic direction in remote 2001:db8::/129 action deny", -EINVAL, 37,
+	       "one of IPv6 is /128 at most");
 	refuse(c, "acl add a basic direction in remote 02:00:00:00:00 action deny", -EINVAL, 37,
 	       "not an address or a prefix");
 	refuse(c, "acl add a basic direction in remote any action deny number 0", -EINVAL, 60,
@@ -296,6 +298,8 @@ static void wrong_extended_rules_are_refused(void **state)
 		{"protocol icmp local-address ::1", 65, "where the protocol is icmpv6"},
 		{"protocol 58 remote-address 192.0.2.1", 65, "where the protocol is icmp"},
 		{"protocol tpc", 65, "nor is it tcp, udp"},
+		{"protocol TCP", 65, "; did you mean 'tcp'?"},
+		{"protocol icmpv7", 65, "; did you mean 'icmpv6'?"},
 		{"protocol 256", 65, "0 to 255"},
 		{"local-port 80", 67, "not all of the rule's protocols have ports"},
 		{"remote-port 80 protocol any", 68, "have ports"},

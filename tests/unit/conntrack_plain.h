@@ -83,12 +83,8 @@ static inline uint8_t plain_next(uint8_t state, bool of_origin, uint8_t flags)
 static inline void plain_touch(struct plain_session *s, bool from_vm, bool is_tcp, uint8_t flags,
 			       uint64_t now_s)
 {
-	uint8_t before = s->state;
-
 	if (is_tcp)
-		s->state = plain_next(before, from_vm == s->from_vm, flags);
-	if (before == CONNTRACK_CLOSED && s->state == CONNTRACK_CLOSED)
-		return;
+		s->state = plain_next(s->state, from_vm == s->from_vm, flags);
 	if (now_s > s->seen_s)
 		s->seen_s = now_s;
 }

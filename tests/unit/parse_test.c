@@ -555,7 +555,10 @@ static void fragments_of_ipv6(void **state)
 		put_extension(0, 44, 8);
 		put_fragment(ICMPV6, offset, 1);
 		put_ports();
-		assert_seen(flags | PARSE_LATER, ICMPV6, 0);
+		if (offset == 8) // which may be TCP, by what the first one says
+			assert_hidden();
+		else
+			assert_seen(flags | PARSE_LATER, ICMPV6, 0);
 	}
 	put_link();
 	put_ipv6(44);
