@@ -294,9 +294,17 @@ static bool send_some(struct vguest *v)
 
 static int attach_again(struct vguest *v)
 {
-	if (!v->opts.reconnect)
-		return -ENOTCONN;
-	int ret = guest_attach(v->g, (int)(v->opts.timeout_s * 1000));
+	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+	double end = vguest_now() + v->opts.timeout_s;
+	int ret = -ENOTCONN;
+
+	// A switch that dies still accepts for a moment, and then answers nothing.
+	while (v->opts.reconnect && vguest_now() < end) {
+		ret = guest_attach(v->g, (int)(v->opts.timeout_s * 1000));
+		if (ret != -ENOTCONN && ret != -EPIPE)
+			break;
+		nanosleep(&pause, NULL);
+	}
 	if (ret == 0)
 		v->attached++;
 	return ret;
