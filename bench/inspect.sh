@@ -131,29 +131,11 @@ results() {
 	return "$status"
 }
 
-cleanup() {
-	local status=$?
-	trap - EXIT
-	trap '' INT TERM HUP
-	switches_end
-	exit "$status"
-}
-
 main() {
 	parse "$@"
 	check_programs
 	switches_own_world "$0" "${arguments[@]}"
-	trap cleanup EXIT
-	trap 'exit 130' INT TERM HUP
-	switches_lock
-	switches_cores
-	SW_BUILD=$build
-	mkdir -p "$output" || sw_die "no directory for the results"
-	[[ ! -e $output/samples.jsonl ]] || sw_die "$output has results already; choose another directory with -o"
-	switches_begin
-	start_traffic
-	look
-	results
+	switches_measure "$build" "$output" start_traffic look results
 }
 
 main "$@"

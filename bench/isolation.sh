@@ -232,29 +232,11 @@ results() {
 	jq -e .good "$output/results.json" >/dev/null
 }
 
-cleanup() {
-	local status=$?
-	trap - EXIT
-	trap '' INT TERM HUP
-	switches_end
-	exit "$status"
-}
-
 main() {
 	parse "$@"
 	check_programs
 	switches_own_world "$0" "${arguments[@]}"
-	trap cleanup EXIT
-	trap 'exit 130' INT TERM HUP
-	switches_lock
-	switches_cores
-	SW_BUILD=$build
-	mkdir -p "$output" || sw_die "no directory for the results"
-	[[ ! -e $output/samples.jsonl ]] || sw_die "$output has results already; choose another directory with -o"
-	switches_begin
-	start_ports
-	measure
-	results
+	switches_measure "$build" "$output" start_ports measure results
 }
 
 main "$@"

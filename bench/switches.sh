@@ -97,6 +97,32 @@ switches_end() {
 	SW_WORK=''
 }
 
+# switches_measure BUILD DIR STEP...: the steps, one after the other, in a world of our own and with
+# nobody else measuring; what they start is ended whatever happens. Results go into DIR.
+switches_measure() {
+	local step results=$2
+	SW_BUILD=$1
+	trap sw_cleanup EXIT
+	trap 'exit 130' INT TERM HUP
+	switches_lock
+	switches_cores
+	mkdir -p "$results" || sw_die "no directory for the results"
+	[[ ! -e $results/samples.jsonl ]] ||
+		sw_die "$results has results already; choose another directory with -o"
+	switches_begin
+	for step in "${@:3}"; do
+		"$step"
+	done
+}
+
+sw_cleanup() {
+	local status=$?
+	trap - EXIT
+	trap '' INT TERM HUP
+	switches_end
+	exit "$status"
+}
+
 sw_reserve_hugepages() {
 	local free before available
 	[[ -w $sw_nr_hugepages ]] || return 0
