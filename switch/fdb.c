@@ -6,6 +6,9 @@
  * there. At a million stations nearly every bucket is a cache miss, and so the misses of one
  * burst overlap. (Prefetching both buckets at once costs more than the third pass: fewer
  * than one station in eight is in its second bucket, and a core has few miss buffers.)
+ *
+ * New sources at a port at its quota, which may be an attacker's, do not get to the third pass,
+ * which costs more than the others: unless they may be in their second bucket.
  */
 #include "switch/fdb.h"
 
@@ -53,6 +56,7 @@ static void learn_source(struct fdb *fdb, const struct source *source, uint64_t 
 static void learn_new(struct fdb *fdb, const struct source *source, uint16_t slot, uint32_t seen_s);
 static void learn_locked(struct fdb *fdb, const struct source *source, uint16_t slot,
 			 uint32_t now_s);
+static inline bool is_refused(struct fdb *fdb, const struct source *source, uint16_t slot);
 static bool is_anothers(struct fdb *fdb, const struct source *source, uint16_t slot);
 static bool at_quota(struct fdb *fdb, uint16_t slot);
 static void lookup_chunk(struct fdb *fdb, struct vnbl *frames, unsigned n);
@@ -61,8 +65,8 @@ static unsigned destinations_collect(struct fdb *fdb, struct vnbl *frames, unsig
 static uint16_t lookup_key(struct fdb *fdb, uint64_t hash, uint64_t key);
 static inline uint16_t value_slot(struct fdb *fdb, uint64_t value);
 static inline uint16_t frame_fid(const struct fdb *fdb, const struct vnbl *v);
-static inline void prefetch_first(struct fdb *fdb, uint64_t hash);
-static inline void prefetch_second(struct fdb *fdb, uint64_t hash);
+static inline const void *bucket_first(const struct fdb *fdb, uint64_t hash);
+static inline const void *bucket_second(const struct fdb *fdb, uint64_t hash);
 
 int fdb_create(const struct fdb_conf *conf, struct fdb **ret)
 {
@@ -162,7 +166,7 @@ static uint32_t buckets_for(uint32_t stations)
 // so that no proc takes a page fault for it.
 static int buckets_map(struct fdb *fdb)
 {
-	size_t size = fdb->n_buckets * sizeof(struct fdb_bucket);
+	size_t size = fdb->n_buckets * (sizeof(struct fdb_bucket) + sizeof(*fdb->strays));
 	size_t page = size >= HUGE_FROM ? HUGE_PAGE : PAGE;
 	size_t slack = page == HUGE_PAGE ? HUGE_PAGE : 0;
 	size_t skip;
@@ -186,6 +190,7 @@ static int buckets_map(struct fdb *fdb)
 		*(volatile uint8_t *)(map + i) = 0;
 	fdb->buckets = (struct fdb_bucket *)map;
 	fdb->buckets_bytes = size;
+	fdb->strays = (_Atomic uint8_t *)(fdb->buckets + fdb->n_buckets);
 	return 0;
 }
 
@@ -213,18 +218,24 @@ static void learn_chunk(struct fdb *fdb, struct vnbl *frames, unsigned n, uint16
 	unsigned n_sources = sources_collect(fdb, frames, n, sources);
 	// What nearly every station's value is already: nothing to do, nothing to write.
 	uint64_t usual = fdb_value(slot, fdb_generation(fdb, slot), 0, now_s & FDB_SEEN_MASK);
-	unsigned n_rest = 0;
+	unsigned n_rest = 0, refused = 0;
 
 	for (unsigned i = 0; i < n_sources; i++) {
 		struct fdb_entry *entry = fdb_find_first(fdb, sources[i].hash, sources[i].key);
 
 		if (entry != NULL && fdb_entry_value(entry) == usual)
 			continue;
-		prefetch_second(fdb, sources[i].hash);
+		if (entry == NULL && is_refused(fdb, &sources[i], slot)) {
+			refused += sources[i].n_frames;
+			continue;
+		}
+		__builtin_prefetch(bucket_second(fdb, sources[i].hash));
 		sources[n_rest++] = sources[i];
 	}
 	for (unsigned i = 0; i < n_rest; i++)
 		learn_source(fdb, &sources[i], usual);
+	if (refused > 0)
+		atomic_fetch_add_explicit(&fdb->ports[slot].refused, refused, memory_order_relaxed);
 }
 
 // Group addresses and the zero address are nobody's; they are not learned.
@@ -251,7 +262,7 @@ static unsigned sources_collect(struct fdb *fdb, struct vnbl *frames, unsigned n
 		sources[n_sources].key = key;
 		sources[n_sources].hash = fdb_hash(fdb, key);
 		sources[n_sources].n_frames = 1;
-		prefetch_first(fdb, sources[n_sources].hash);
+		__builtin_prefetch(bucket_first(fdb, sources[n_sources].hash));
 		n_sources++;
 	}
 	return n_sources;
@@ -315,7 +326,7 @@ static void learn_locked(struct fdb *fdb, const struct source *source, uint16_t 
 	if (is_anothers(fdb, source, slot)) // since a moment ago
 		return;
 	if (entry != NULL && !fdb_value_alive(fdb, value)) {
-		atomic_store_explicit(&entry->key, 0, memory_order_release);
+		fdb_entry_clear(fdb, entry);
 		entry = NULL;
 	}
 	if (entry != NULL && (fdb_value_static(value) || FDB_VALUE_SLOT(value) == slot))
@@ -336,6 +347,13 @@ static void learn_locked(struct fdb *fdb, const struct source *source, uint16_t 
 	} else {
 		FDB_ADD(fdb->refused, source->n_frames);
 	}
+}
+
+// Of a source that is not in its first bucket: it is new, and the port may have no new ones.
+static inline bool is_refused(struct fdb *fdb, const struct source *source, uint16_t slot)
+{
+	return at_quota(fdb, slot) && !fdb_may_stray(fdb, source->hash) &&
+	       !is_anothers(fdb, source, slot);
 }
 
 static bool is_anothers(struct fdb *fdb, const struct source *source, uint16_t slot)
@@ -366,7 +384,7 @@ static void lookup_chunk(struct fdb *fdb, struct vnbl *frames, unsigned n)
 			dsts[i].slot = value_slot(fdb, value);
 			continue;
 		}
-		prefetch_second(fdb, dsts[i].hash);
+		__builtin_prefetch(bucket_second(fdb, dsts[i].hash));
 		rest[n_rest++] = (uint8_t)i;
 	}
 	for (unsigned i = 0; i < n_rest; i++)
@@ -394,7 +412,7 @@ static unsigned destinations_collect(struct fdb *fdb, struct vnbl *frames, unsig
 		dst->key = fdb_key_at(v->hdr + ETH_DST, frame_fid(fdb, v));
 		if (dst->key != dst[-1].key) {
 			dst->hash = fdb_hash(fdb, dst->key);
-			prefetch_first(fdb, dst->hash);
+			__builtin_prefetch(bucket_first(fdb, dst->hash));
 			n_dsts++;
 		}
 		which[i] = (uint8_t)(n_dsts - 1);
@@ -429,12 +447,14 @@ static inline uint16_t frame_fid(const struct fdb *fdb, const struct vnbl *v)
 	return fids == NULL ? id : fids->of[id];
 }
 
-static inline void prefetch_first(struct fdb *fdb, uint64_t hash)
+// To be prefetched; not by a function of its own, for gcc takes one that does nothing else for one
+// that does nothing, and may leave out its calls.
+static inline const void *bucket_first(const struct fdb *fdb, uint64_t hash)
 {
-	__builtin_prefetch(&fdb->buckets[fdb_bucket_first(fdb, hash)]);
+	return &fdb->buckets[fdb_bucket_first(fdb, hash)];
 }
 
-static inline void prefetch_second(struct fdb *fdb, uint64_t hash)
+static inline const void *bucket_second(const struct fdb *fdb, uint64_t hash)
 {
-	__builtin_prefetch(&fdb->buckets[fdb_bucket_second(fdb, hash)]);
+	return &fdb->buckets[fdb_bucket_second(fdb, hash)];
 }

@@ -12,6 +12,11 @@
  *    the cost of the port that holds most learned stations, the learner itself if none has
  *    clearly more. A known station that is heard at a port at its quota has left its old port
  *    and may not have an entry at the new one: it is forgotten, and flooding reaches it.
+ *  - Inventing them must not cost the other ports of the proc much either. At a port at its quota
+ *    the second bucket of a source is looked at only if a station is known to be in it ('strays'),
+ *    and refused frames are counted once per burst: a new source costs hardly more than a known
+ *    one. Nothing is sampled: in a flood, too, a known station is renewed, and one that comes from
+ *    another port is noticed, by its first frame.
  *  - Buckets overflow before a table is full. Stations are then moved to their other bucket
  *    (breadth first, bounded), so that none is refused below 80 % of 'stations'. A reader
  *    that misses while a move is under way looks again, a bounded number of times.

@@ -237,7 +237,7 @@ static int pin_locked(struct fdb *fdb, uint64_t key, uint16_t slot, uint16_t *x_
 	uint64_t value;
 
 	if (entry != NULL && entry_is_dead(fdb, entry)) {
-		atomic_store_explicit(&entry->key, 0, memory_order_release);
+		fdb_entry_clear(fdb, entry);
 		entry = NULL;
 	}
 	if (entry == NULL)
@@ -339,7 +339,7 @@ static void bucket_age(struct fdb *fdb, struct fdb_bucket *bucket, uint32_t now_
 		uint64_t value = fdb_entry_value(entry);
 
 		if (entry_is_dead(fdb, entry)) {
-			atomic_store_explicit(&entry->key, 0, memory_order_release);
+			fdb_entry_clear(fdb, entry);
 			continue;
 		}
 		if (fdb_entry_key(entry) == 0 || fdb_value_static(value) ||
@@ -367,7 +367,7 @@ static void sweep_dead(struct fdb *fdb)
 			struct fdb_entry *entry = &fdb->buckets[b].entries[i];
 
 			if (entry_is_dead(fdb, entry))
-				atomic_store_explicit(&entry->key, 0, memory_order_release);
+				fdb_entry_clear(fdb, entry);
 		}
 		fdb_unlock(fdb);
 	}

@@ -37,7 +37,8 @@ static struct fdb_entry *room_free(struct fdb *fdb, struct fdb_bucket *bucket);
 static void search_spread(struct fdb *fdb, struct search *search, unsigned from);
 static struct fdb_entry *displace(struct fdb *fdb, const struct search *search, unsigned last,
 				  struct fdb_entry *room);
-static void entry_fill(struct fdb_entry *entry, uint64_t key, uint64_t value);
+static void entry_fill(struct fdb *fdb, struct fdb_entry *entry, uint64_t key, uint64_t value);
+static void stray_count(struct fdb *fdb, const struct fdb_entry *entry, uint64_t key, int by);
 static void count_in(struct fdb *fdb, uint64_t value);
 static void count_out(struct fdb *fdb, uint64_t value);
 static bool evict_any(struct fdb *fdb, uint16_t learner, uint32_t now_s);
@@ -63,7 +64,7 @@ bool fdb_insert(struct fdb *fdb, uint64_t hash, uint64_t key, uint64_t value, bo
 		room = evict_reached(fdb, &search, slot, FDB_VALUE_SEEN(value));
 	if (room == NULL)
 		return false;
-	entry_fill(room, key, value);
+	entry_fill(fdb, room, key, value);
 	count_in(fdb, value);
 	return true;
 }
@@ -84,8 +85,17 @@ void fdb_replace(struct fdb *fdb, struct fdb_entry *entry, uint64_t value)
 
 void fdb_remove(struct fdb *fdb, struct fdb_entry *entry)
 {
-	atomic_store_explicit(&entry->key, 0, memory_order_release);
+	fdb_entry_clear(fdb, entry);
 	count_out(fdb, fdb_entry_value(entry));
+}
+
+void fdb_entry_clear(struct fdb *fdb, struct fdb_entry *entry)
+{
+	uint64_t key = fdb_entry_key(entry);
+
+	atomic_store_explicit(&entry->key, 0, memory_order_release);
+	if (key != 0)
+		stray_count(fdb, entry, key, -1);
 }
 
 // An entry that is free now, or NULL; 'search' has the buckets that were looked at.
@@ -148,8 +158,8 @@ static struct fdb_entry *displace(struct fdb *fdb, const struct search *search, 
 		struct fdb_entry *from =
 			&fdb->buckets[search->steps[step->parent].bucket].entries[step->entry];
 
-		entry_fill(room, fdb_entry_key(from), fdb_entry_value(from));
-		atomic_store_explicit(&from->key, 0, memory_order_release);
+		entry_fill(fdb, room, fdb_entry_key(from), fdb_entry_value(from));
+		fdb_entry_clear(fdb, from);
 		room = from;
 	}
 	atomic_store_explicit(&fdb->moves, moves + 2, memory_order_release);
@@ -157,11 +167,25 @@ static struct fdb_entry *displace(struct fdb *fdb, const struct search *search, 
 }
 
 // A dead station's key may still be in the entry: it goes first, or it would get the value.
-static void entry_fill(struct fdb_entry *entry, uint64_t key, uint64_t value)
+static void entry_fill(struct fdb *fdb, struct fdb_entry *entry, uint64_t key, uint64_t value)
 {
-	atomic_store_explicit(&entry->key, 0, memory_order_release);
+	fdb_entry_clear(fdb, entry);
+	stray_count(fdb, entry, key, 1);
 	atomic_store_explicit(&entry->value, value, memory_order_release);
 	atomic_store_explicit(&entry->key, key, memory_order_release);
+}
+
+// Up before the station can be found there, and down when it no longer can.
+static void stray_count(struct fdb *fdb, const struct fdb_entry *entry, uint64_t key, int by)
+{
+	uint32_t first = fdb_bucket_first(fdb, fdb_hash(fdb, key));
+	const struct fdb_entry *entries = fdb->buckets[first].entries;
+	_Atomic uint8_t *strays = &fdb->strays[first];
+
+	if (entry >= entries && entry < entries + FDB_BUCKET_ENTRIES)
+		return;
+	if (FDB_GET(*strays) != FDB_STRAYS_MAX)
+		FDB_ADD(*strays, (uint8_t)by);
 }
 
 static void count_in(struct fdb *fdb, uint64_t value)

@@ -1,7 +1,7 @@
 /*
  * MAC table: what its source files share. fdb.c is what procs call per burst, fdb_move.c
  * makes room for a new station, fdb_ctl.c is the main thread's side. Nobody else includes
- * this; see fdb.h for the rules.
+ * this, but its tests; see fdb.h for the rules.
  *
  * How an entry is written and read. The writer, under the lock, takes the key away, stores
  * the value, then the key, each with release. A reader loads key, value, key, value, each
@@ -46,6 +46,9 @@ void fdb_replace(struct fdb *fdb, struct fdb_entry *entry, uint64_t value);
 
 // Empties the entry of a live station and takes it off the counts. Under the lock.
 void fdb_remove(struct fdb *fdb, struct fdb_entry *entry);
+
+// Empties an entry that is in no count but 'strays': a dead station's. Under the lock.
+void fdb_entry_clear(struct fdb *fdb, struct fdb_entry *entry);
 
 /**
  * A station's value, dead or alive. Looks again while stations are displaced or replaced, and
@@ -103,6 +106,16 @@ static inline uint32_t fdb_bucket_second(const struct fdb *fdb, uint64_t hash)
 	uint32_t second = (uint32_t)(hash >> 32) & (fdb->n_buckets - 1);
 
 	return second ^ (second == fdb_bucket_first(fdb, hash));
+}
+
+/**
+ * A station that was not found in its first bucket may be in its second. Any thread, without the
+ * lock: one that is displaced to its first bucket at this moment may be missed, as by fdb_find().
+ */
+static inline bool fdb_may_stray(const struct fdb *fdb, uint64_t hash)
+{
+	return atomic_load_explicit(&fdb->strays[fdb_bucket_first(fdb, hash)],
+				    memory_order_acquire) != 0;
 }
 
 static inline uint64_t fdb_value(uint16_t slot, uint16_t generation, uint8_t flags, uint32_t seen_s)

@@ -13,6 +13,11 @@
  * An entry whose generation is not its port's is dead and counts as empty. While a station is
  * displaced ('moves' is odd) it may be in both of its buckets.
  *
+ *   strays[]   one byte per bucket, behind the last of them: of the stations whose first bucket it
+ *              is, dead ones included, how many are in their second. If none is, who is not in
+ *              the first bucket is not in the table, and the second is not looked at. At
+ *              FDB_STRAYS_MAX, which no table comes near, it has lost count and stays there.
+ *
  * Threads: see fdb.h.
  */
 #pragma once
@@ -33,6 +38,7 @@ enum {
 	FDB_STATIONS_MAX = 1 << 24,
 	FDB_AGEING_DEFAULT_S = 300,
 	FDB_AGEING_MAX_S = 0xf00000, // what 24 bits of seconds can tell apart, with room
+	FDB_STRAYS_MAX = UINT8_MAX,
 	FDB_NO_SLOT = 0xffff,
 	FDB_OWNERS_INDEX = 2 * VPORT_MAX // a power of two
 };
@@ -94,7 +100,8 @@ struct fdb {
 	uint32_t n_buckets; // power of two
 	uint32_t max_stations;
 	struct fdb_bucket *buckets; // n_buckets
-	uint64_t buckets_bytes;
+	uint64_t buckets_bytes;     // with 'strays'
+	_Atomic uint8_t *strays;    // n_buckets; what they hold is written under the lock
 
 	// Main thread.
 	uint32_t ageing_s; // 0 = stations do not age

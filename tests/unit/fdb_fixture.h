@@ -5,10 +5,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "ports/vnbl.h"
 #include "switch/fdb.h"
+#include "switch/fdb_table.h"
 
 enum {
 	A = 3, // slots
@@ -128,6 +130,33 @@ static inline bool census_take(const struct fdb_station *station, void *arg)
 	return census->stations != census->stop_at;
 }
 
+static inline bool is_astray(struct fdb *fdb, uint32_t bucket, unsigned entry)
+{
+	uint64_t key = fdb->buckets[bucket].entries[entry].key;
+
+	return key != 0 && fdb_bucket_first(fdb, fdb_hash(fdb, key)) != bucket;
+}
+
+// Each bucket knows how many of its stations are in their second.
+static inline void strays_check(struct fdb *fdb)
+{
+	uint32_t *strays = calloc(fdb->n_buckets, sizeof(*strays));
+
+	assert_non_null(strays);
+	for (uint32_t i = 0; i < fdb->n_buckets * FDB_BUCKET_ENTRIES; i++) {
+		uint32_t b = i / FDB_BUCKET_ENTRIES;
+		uint64_t key = fdb->buckets[b].entries[i % FDB_BUCKET_ENTRIES].key;
+
+		if (is_astray(fdb, b, i % FDB_BUCKET_ENTRIES))
+			strays[fdb_bucket_first(fdb, fdb_hash(fdb, key))]++;
+	}
+	for (uint32_t b = 0; b < fdb->n_buckets; b++) {
+		if (fdb->strays[b] != FDB_STRAYS_MAX)
+			assert_int_equal(fdb->strays[b], strays[b]);
+	}
+	free(strays);
+}
+
 // The counters are what a walk finds, for every port, and no key is in the table twice.
 static inline void counters_check(struct fdb *fdb)
 {
@@ -152,6 +181,7 @@ static inline void counters_check(struct fdb *fdb)
 		}
 	}
 	assert_true(entries >= fdb->stations);
+	strays_check(fdb);
 }
 
 static inline void table_end(struct fdb *fdb)
