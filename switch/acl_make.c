@@ -21,6 +21,7 @@ static void make_any_mac(struct acl *acl, enum acl_direction direction);
 static int make_counts(struct acl *acl);
 static int make_sessions(struct acl *acl, const struct acl_limits *limits,
 			 const struct acl *before);
+static bool copies(const struct acl *acl, const struct acl *before);
 static bool same_vlans(const struct vlan_rules *a, const struct vlan_rules *b);
 static void side_free(struct acl_side *side);
 static bool is_mac(const struct acl_rule *rule, enum acl_direction direction);
@@ -80,6 +81,12 @@ bool acl_same(const struct acl *acl, const struct acl_rule rules[], uint32_t n,
 		same_vlans(&acl->vlan, &limits->vlan));
 }
 
+void acl_inherit(struct acl *acl, const struct acl *before, uint32_t now_s)
+{
+	if (copies(acl, before))
+		(void)conntrack_fill(acl->sessions, before->sessions, now_s);
+}
+
 void acl_commit(struct acl *acl, struct acl *before, uint32_t now_s)
 {
 	struct change change = {.now = acl, .before = before};
@@ -87,15 +94,15 @@ void acl_commit(struct acl *acl, struct acl *before, uint32_t now_s)
 	if (acl == NULL || before == NULL)
 		return;
 	carry_counts(acl, before);
-	if (acl->sessions == NULL || before->sessions == NULL)
-		return;
-	conntrack_end(before->sessions, lives, &change);
 	if (acl->borrows) {
 		acl->borrows = 0;
 		before->sessions = NULL;
-	} else if (same_vlans(&acl->vlan, &before->vlan)) {
+	} else if (copies(acl, before)) {
 		conntrack_take(acl->sessions, before->sessions, now_s);
+	} else {
+		return;
 	}
+	conntrack_end(acl->sessions, lives, &change);
 }
 
 void acl_destroy(struct acl *acl)
@@ -226,6 +233,13 @@ static int make_sessions(struct acl *acl, const struct acl_limits *limits, const
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -errno;
 	return conntrack_create(limits->sessions, seed, &acl->sessions);
+}
+
+// Whether the sessions go on in another table; either may be NULL.
+static bool copies(const struct acl *acl, const struct acl *before)
+{
+	return acl != NULL && before != NULL && acl->sessions != NULL && before->sessions != NULL &&
+	       !acl->borrows && same_vlans(&acl->vlan, &before->vlan);
 }
 
 // What a session let pass in one VLAN it is not to let pass in another.

@@ -6,7 +6,6 @@
 #include "ports/headers.h"
 #include "switch/acl_build.h"
 #include "switch/conntrack.h"
-#include "switch/conntrack_tcp.h"
 #include "switch/vlan_types.h"
 
 enum {
@@ -28,7 +27,7 @@ static bool outweighs(const struct acl *acl, const struct conntrack_hit *hit, ui
 static bool opens(const struct conntrack_packet *packet);
 static unsigned begin(const struct acl *acl, const struct acl_packet *packet,
 		      const struct conntrack_key *key, uint32_t answer);
-static bool has_room(const struct acl *acl, bool from_vm);
+static uint32_t room_for(const struct acl *acl, bool from_vm);
 static void expect_fragments(const struct acl *acl, const struct acl_packet *packet,
 			     const struct conntrack_hit *hit);
 static const struct acl_rule *rule_of(const struct acl *acl, uint32_t answer);
@@ -115,17 +114,12 @@ static unsigned begin(const struct acl *acl, const struct acl_packet *packet,
 	const struct conntrack_packet passed = packet_of(packet);
 	const struct conntrack_rule made_by = {
 		.number = rule->number, .weight = rule->weight, .idle_s = rule->idle_s};
-
-	int err = -ENOSPC;
+	const struct conntrack_kind flow = {.room = room_for(acl, passed.from_vm)};
 
 	// The rule allows it, whether it begins something or not: an answer, a RST that refuses.
 	if (packet->p->flags & PARSE_ICMP_ID && !acl_key_asks(packet->p))
 		return DROP_COUNT;
-	if (passed.is_tcp && conntrack_tcp_begin(passed.tcp_flags) == CONNTRACK_FREE)
-		return DROP_COUNT;
-	if (has_room(acl, passed.from_vm))
-		err = conntrack_add(acl->sessions, key, &passed, false, &made_by, packet->now_s);
-	switch (err) {
+	switch (conntrack_add(acl->sessions, key, &passed, flow, &made_by, packet->now_s)) {
 	case -ENOSPC:
 		return acl->full_allows ? DROP_COUNT : DROP_Resources;
 	case -EBUSY:
@@ -135,15 +129,11 @@ static unsigned begin(const struct acl *acl, const struct acl_packet *packet,
 	}
 }
 
-static bool has_room(const struct acl *acl, bool from_vm)
+static uint32_t room_for(const struct acl *acl, bool from_vm)
 {
-	struct conntrack *ct = acl->sessions;
+	uint32_t max = acl->sessions->max;
 
-	if (from_vm ||
-	    atomic_load_explicit(&ct->n, memory_order_relaxed) < ct->max - ct->max / OWN_SHARE)
-		return true;
-	atomic_fetch_add_explicit(&ct->refused, 1, memory_order_relaxed);
-	return false;
+	return from_vm ? max : max - max / OWN_SHARE;
 }
 
 // Where there is no room, the packet's later fragments do not pass, and it is nothing without them.
@@ -153,13 +143,12 @@ static void expect_fragments(const struct acl *acl, const struct acl_packet *pac
 	const struct conntrack_packet passed = packet_of(packet);
 	const struct conntrack_rule made_by = {
 		.number = hit->rule, .weight = hit->weight, .idle_s = CONNTRACK_SHORT_S};
+	const struct conntrack_kind fragments = {.room = acl->sessions->max / FRAGMENTS_SHARE,
+						 .fragments = true};
 	struct conntrack_key key;
 
-	if (atomic_load_explicit(&acl->sessions->n, memory_order_relaxed) >=
-	    acl->sessions->max / FRAGMENTS_SHARE)
-		return;
 	acl_key_fragments(packet->key, packet->p, vlan_of(acl, packet->v), &key);
-	(void)conntrack_add(acl->sessions, &key, &passed, true, &made_by, packet->now_s);
+	(void)conntrack_add(acl->sessions, &key, &passed, fragments, &made_by, packet->now_s);
 }
 
 static const struct acl_rule *rule_of(const struct acl *acl, uint32_t answer)

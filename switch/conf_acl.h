@@ -38,9 +38,6 @@ int conf_edit_acl_remove(struct conf_args *args, struct conf_edit *ret);
 // "acl add NAME basic ..." with a line end: what makes the rule again, its number included.
 void conf_acl_print(const char *port, const struct acl_rule *rule, FILE *f);
 
-// The words behind "basic" or "extended", without the number.
-void conf_acl_print_rule(const struct acl_rule *rule, FILE *f);
-
 // Single words of a rule: "192.0.2.0/24", "any"; "80", "8000-8080", "any".
 void conf_acl_print_address(const struct acl_address *a, FILE *f);
 void conf_acl_print_ports(const struct acl_ports *ports, FILE *f);

@@ -2,49 +2,15 @@
 
 #include <arpa/inet.h>
 
+static void print_rule(const struct acl_rule *rule, FILE *f);
+
 void conf_acl_print(const char *port, const struct acl_rule *rule, FILE *f)
 {
 	fputs("acl add ", f);
 	words_print(f, port);
 	fprintf(f, " %s ", conf_acl_kind_text(rule->kind));
-	conf_acl_print_rule(rule, f);
+	print_rule(rule, f);
 	fprintf(f, " number %u\n", rule->number);
-}
-
-void conf_acl_print_rule(const struct acl_rule *rule, FILE *f)
-{
-	const char *protocol = conf_acl_protocol_name(rule->protocol);
-
-	fprintf(f, "direction %s", conf_acl_direction_text(rule->direction));
-	if (rule->kind == ACL_BASIC) {
-		fputs(rule->is_remote ? " remote " : " local ", f);
-		conf_acl_print_address(rule->is_remote ? &rule->remote : &rule->local, f);
-		fprintf(f, " action %s", conf_acl_action_text(rule->action));
-		return;
-	}
-	fprintf(f, " action %s weight %u", conf_acl_action_text(rule->action), rule->weight);
-	if (rule->local.family != ACL_ANY) {
-		fputs(" local-address ", f);
-		conf_acl_print_address(&rule->local, f);
-	}
-	if (rule->remote.family != ACL_ANY) {
-		fputs(" remote-address ", f);
-		conf_acl_print_address(&rule->remote, f);
-	}
-	if (!rule->any_protocol && protocol != NULL)
-		fprintf(f, " protocol %s", protocol);
-	else if (!rule->any_protocol)
-		fprintf(f, " protocol %u", rule->protocol);
-	if (!conf_acl_any_port(&rule->local_ports)) {
-		fputs(" local-port ", f);
-		conf_acl_print_ports(&rule->local_ports, f);
-	}
-	if (!conf_acl_any_port(&rule->remote_ports)) {
-		fputs(" remote-port ", f);
-		conf_acl_print_ports(&rule->remote_ports, f);
-	}
-	if (rule->stateful)
-		fprintf(f, " stateful on idle-timeout %u", rule->idle_s);
 }
 
 void conf_acl_print_address(const struct acl_address *a, FILE *f)
@@ -115,4 +81,41 @@ const char *conf_acl_action_text(unsigned action)
 #undef X
 
 	return texts[action];
+}
+
+// The words behind "basic" or "extended", without the number.
+static void print_rule(const struct acl_rule *rule, FILE *f)
+{
+	const char *protocol = conf_acl_protocol_name(rule->protocol);
+
+	fprintf(f, "direction %s", conf_acl_direction_text(rule->direction));
+	if (rule->kind == ACL_BASIC) {
+		fputs(rule->is_remote ? " remote " : " local ", f);
+		conf_acl_print_address(rule->is_remote ? &rule->remote : &rule->local, f);
+		fprintf(f, " action %s", conf_acl_action_text(rule->action));
+		return;
+	}
+	fprintf(f, " action %s weight %u", conf_acl_action_text(rule->action), rule->weight);
+	if (rule->local.family != ACL_ANY) {
+		fputs(" local-address ", f);
+		conf_acl_print_address(&rule->local, f);
+	}
+	if (rule->remote.family != ACL_ANY) {
+		fputs(" remote-address ", f);
+		conf_acl_print_address(&rule->remote, f);
+	}
+	if (!rule->any_protocol && protocol != NULL)
+		fprintf(f, " protocol %s", protocol);
+	else if (!rule->any_protocol)
+		fprintf(f, " protocol %u", rule->protocol);
+	if (!conf_acl_any_port(&rule->local_ports)) {
+		fputs(" local-port ", f);
+		conf_acl_print_ports(&rule->local_ports, f);
+	}
+	if (!conf_acl_any_port(&rule->remote_ports)) {
+		fputs(" remote-port ", f);
+		conf_acl_print_ports(&rule->remote_ports, f);
+	}
+	if (rule->stateful)
+		fprintf(f, " stateful on idle-timeout %u", rule->idle_s);
 }

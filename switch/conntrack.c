@@ -21,6 +21,7 @@ struct place {
 	uint32_t buckets[2];
 };
 
+static bool has_room(const struct conntrack *ct, uint32_t room);
 static uint32_t buckets_for(uint32_t max);
 static void *alloc_zeroed(size_t size);
 static void place_of(const struct conntrack *ct, const struct conntrack_key *key,
@@ -29,6 +30,7 @@ static struct conntrack_entry *place_find(const struct conntrack *ct, const stru
 					  struct conntrack_copy *ret);
 static struct conntrack_entry *bucket_find(const struct conntrack *ct, const struct place *place,
 					   uint32_t bucket, struct conntrack_copy *ret);
+static void entry_prefetch(const struct conntrack *ct, uint32_t bucket, uint32_t tag);
 static unsigned ways_with(const struct conntrack_bucket *bucket, uint32_t tag);
 static bool is_equal(const union conntrack_words *a, const union conntrack_words *b);
 static struct conntrack_hit hit_of(struct conntrack_entry *entry,
@@ -109,7 +111,7 @@ void conntrack_touch(struct conntrack *ct, const struct conntrack_hit *hit,
 }
 
 int conntrack_add(struct conntrack *ct, const struct conntrack_key *key,
-		  const struct conntrack_packet *packet, bool fragments,
+		  const struct conntrack_packet *packet, struct conntrack_kind kind,
 		  const struct conntrack_rule *rule, uint32_t now_s)
 {
 	struct conntrack_copy copy = {.key = {.key = *key},
@@ -120,14 +122,16 @@ int conntrack_add(struct conntrack *ct, const struct conntrack_key *key,
 	struct conntrack_hit hit;
 	int err;
 
-	if (fragments)
+	if (kind.fragments)
 		state = CONNTRACK_FRAGMENT;
 	else if (packet->is_tcp)
 		state = conntrack_tcp_begin(packet->tcp_flags);
 	if (state == CONNTRACK_FREE)
 		return -EINVAL;
 	copy.state = conntrack_state(state, packet->from_vm, now_s);
-	err = conntrack_insert(ct, &copy, now_s, &hit);
+	err = has_room(ct, kind.room) ? conntrack_insert(ct, &copy, now_s, &hit) : -ENOSPC;
+	if (err == -ENOSPC)
+		atomic_fetch_add_explicit(&ct->refused, 1, memory_order_relaxed);
 	if (err != -EEXIST)
 		return err;
 	conntrack_touch(ct, &hit, packet, now_s);
@@ -147,9 +151,24 @@ int conntrack_insert(struct conntrack *ct, const struct conntrack_copy *copy, ui
 		return -EBUSY;
 	err = insert_guarded(ct, &place, copy, now_s, ret);
 	bucket_unlock(guard);
-	if (err == -ENOSPC)
-		atomic_fetch_add_explicit(&ct->refused, 1, memory_order_relaxed);
 	return err;
+}
+
+// Of a large table each place is three lines that are in no cache.
+void conntrack_prefetch(const struct conntrack *ct, const struct conntrack_copy copies[],
+			unsigned n)
+{
+	struct place places[CONNTRACK_BATCH];
+
+	for (unsigned i = 0; i < n; i++) {
+		place_of(ct, &copies[i].key.key, &places[i]);
+		__builtin_prefetch(&ct->buckets[places[i].buckets[0]], 1);
+		__builtin_prefetch(&ct->buckets[places[i].buckets[1]], 1);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		entry_prefetch(ct, places[i].buckets[0], places[i].tag);
+		entry_prefetch(ct, places[i].buckets[1], places[i].tag);
+	}
 }
 
 uint32_t conntrack_reclaim(struct conntrack *ct, uint32_t bucket, uint32_t now_s)
@@ -180,6 +199,12 @@ bool conntrack_forget(struct conntrack *ct, struct conntrack_entry *entry, uint6
 	atomic_store_explicit(&ct->buckets[i / CONNTRACK_WAYS].tags[i % CONNTRACK_WAYS], 0,
 			      memory_order_release);
 	return true;
+}
+
+// Where a part of the room ends, nothing is looked at to say so: it may be a flood that asks.
+static bool has_room(const struct conntrack *ct, uint32_t room)
+{
+	return room >= ct->max || atomic_load_explicit(&ct->n, memory_order_relaxed) < room;
 }
 
 // At most half of the entries are in use: then practically never all are in two buckets, however
@@ -241,6 +266,17 @@ static struct conntrack_entry *bucket_find(const struct conntrack *ct, const str
 			return entry;
 	}
 	return NULL;
+}
+
+// The one with this tag, or that which would be filled.
+static void entry_prefetch(const struct conntrack *ct, uint32_t bucket, uint32_t tag)
+{
+	unsigned ways = ways_with(&ct->buckets[bucket], tag);
+
+	if (ways == 0)
+		ways = ways_with(&ct->buckets[bucket], 0);
+	if (ways != 0)
+		__builtin_prefetch(&ct->entries[bucket * CONNTRACK_WAYS + __builtin_ctz(ways)], 1);
 }
 
 // Bit i: way i has the tag.
@@ -369,7 +405,7 @@ static void entry_fill(struct conntrack_entry *entry, const struct conntrack_cop
 	atomic_store_explicit(&entry->weight, copy->weight, memory_order_release);
 	atomic_store_explicit(&entry->idle_s, copy->idle_s, memory_order_release);
 	atomic_store_explicit(&entry->state,
-			      (copy->state & ~(uint64_t)0xffff0000) | generation << 16,
+			      (copy->state & ~CONNTRACK_GENERATION_MASK) | generation << 16,
 			      memory_order_release);
 }
 

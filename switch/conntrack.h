@@ -11,10 +11,10 @@
  *    established    ACK of its origin; at once: a flow that  the rule's idle-timeout
  *                   was there before (ACK, no SYN), and all
  *                   that is not TCP
- *    closing        FIN of one side                          20 s
+ *    closing        FIN of one side                          120 s
  *    closed         FIN of both, RST                         20 s
  *
- * 20 s never exceed the rule's idle-timeout, and each packet that passes lets them begin again: a
+ * Neither exceeds the rule's idle-timeout, and each packet that passes lets them begin again: a
  * RST or a FIN may be forged, and does not end what goes on. A SYN of the origin (without ACK)
  * begins anew what is closing or closed.
  *
@@ -37,6 +37,13 @@ struct conntrack_rule {
 	uint32_t number;
 	uint16_t weight;
 	uint16_t idle_s;
+};
+
+// What a new session is for.
+struct conntrack_kind {
+	uint32_t room;  // there is none for it when the table has so many, those included that have
+			// ended and are not swept yet
+	bool fragments; // it is of CONNTRACK_FRAGMENT
 };
 
 // A session that was found.
@@ -63,13 +70,12 @@ void conntrack_touch(struct conntrack *ct, const struct conntrack_hit *hit,
 
 /**
  * A packet that 'rule' lets pass begins a session. When there is one, which another proc may just
- * have made, it is a packet of that. With 'fragments' the new one is of CONNTRACK_FRAGMENT: it is
- * forgotten after silence of CONNTRACK_SHORT_S.
- * -ENOSPC: no room, which is counted; -EBUSY: another proc adds in the same place; -EINVAL: it
- * begins nothing (TCP with RST, FIN, or neither SYN nor ACK).
+ * have made, it is a packet of that.
+ * -EINVAL: it begins nothing, whether there is room or not (TCP with RST, FIN, or neither SYN nor
+ * ACK); -ENOSPC: no room, which is counted; -EBUSY: another proc adds in the same place.
  */
 int conntrack_add(struct conntrack *ct, const struct conntrack_key *key,
-		  const struct conntrack_packet *packet, bool fragments,
+		  const struct conntrack_packet *packet, struct conntrack_kind kind,
 		  const struct conntrack_rule *rule, uint32_t now_s);
 
 /**
@@ -84,8 +90,20 @@ void conntrack_sweep(struct conntrack *ct, uint32_t now_s, uint32_t n, uint32_t 
 void conntrack_end(struct conntrack *ct, bool (*lives)(uint32_t rule, void *arg), void *arg);
 
 /**
- * Adds the sessions of 'from', which nobody changes any more, as far as there is room, and its
- * count of refused ones. Of a session that 'ct' has, too, its own stays. Main thread.
+ * Copies the sessions of 'from', which procs go on using, as far as there is room; returns how many
+ * found none. Of one that 'ct' has, too, by the same rule and from the same side, the state that
+ * was seen later stays, within a second the later one of the list above; of others, its own. Main
+ * thread.
+ *
+ * Done before procs see 'ct' and again when they have left 'from', it loses no session. One that
+ * ends in 'from' between the two goes on in 'ct' for at most its timeout, and the replies of one
+ * that begins between them pass from the second time on.
+ */
+uint32_t conntrack_fill(struct conntrack *ct, const struct conntrack *from, uint32_t now_s);
+
+/**
+ * The same for the last time: 'from' is not changed any more. Its count of refused sessions goes
+ * over, too, and what finds no room is counted. Main thread.
  */
 void conntrack_take(struct conntrack *ct, const struct conntrack *from, uint32_t now_s);
 

@@ -19,7 +19,10 @@
 
 #include "switch/conntrack.h"
 
-enum { CONNTRACK_KEY_WORDS = sizeof(struct conntrack_key) / sizeof(uint64_t) };
+enum {
+	CONNTRACK_KEY_WORDS = sizeof(struct conntrack_key) / sizeof(uint64_t),
+	CONNTRACK_BATCH = 16 // sessions whose places are fetched together
+};
 
 // A key as it is stored and compared.
 union conntrack_words {
@@ -39,11 +42,15 @@ struct conntrack_copy {
 
 /**
  * Puts a session into an entry of its own and counts it; the generation in 'copy' does not matter.
- * -EEXIST: there is one with this key that has not ended: 'ret'. -ENOSPC and -EBUSY as
- * conntrack_add().
+ * -EEXIST: there is one with this key that has not ended: 'ret'. -ENOSPC, which is not counted, and
+ * -EBUSY as conntrack_add().
  */
 int conntrack_insert(struct conntrack *ct, const struct conntrack_copy *copy, uint32_t now_s,
 		     struct conntrack_hit *ret);
+
+// Fetches the places of up to CONNTRACK_BATCH sessions that are to be inserted next.
+void conntrack_prefetch(const struct conntrack *ct, const struct conntrack_copy copies[],
+			unsigned n);
 
 // Frees what has ended in one bucket; returns how many. Any thread.
 uint32_t conntrack_reclaim(struct conntrack *ct, uint32_t bucket, uint32_t now_s);
@@ -80,6 +87,15 @@ static inline bool conntrack_read(struct conntrack_entry *entry, struct conntrac
 	       CONNTRACK_STATE(state) != CONNTRACK_FREE;
 }
 
+// How long a session that is not established may be silent, whatever its rule says.
+static inline uint32_t conntrack_limit_s(uint64_t state)
+{
+	const uint8_t now = CONNTRACK_STATE(state);
+	const bool is_half = now == CONNTRACK_FIN_ORIGIN || now == CONNTRACK_FIN_REPLY;
+
+	return is_half ? CONNTRACK_HALF_S : CONNTRACK_SHORT_S;
+}
+
 // Seconds until the session is forgotten, 0: it has ended. A clock behind 'seen' is as good as one
 // that stands there.
 static inline uint32_t conntrack_left_s(const struct conntrack_copy *copy, uint32_t now_s)
@@ -87,8 +103,9 @@ static inline uint32_t conntrack_left_s(const struct conntrack_copy *copy, uint3
 	uint32_t timeout_s = copy->idle_s;
 	int32_t silent_s = (int32_t)(now_s - CONNTRACK_SEEN(copy->state));
 
-	if (CONNTRACK_STATE(copy->state) != CONNTRACK_ESTABLISHED && timeout_s > CONNTRACK_SHORT_S)
-		timeout_s = CONNTRACK_SHORT_S;
+	if (CONNTRACK_STATE(copy->state) != CONNTRACK_ESTABLISHED &&
+	    timeout_s > conntrack_limit_s(copy->state))
+		timeout_s = conntrack_limit_s(copy->state);
 	if (silent_s < 0)
 		return timeout_s;
 	return (uint32_t)silent_s < timeout_s ? timeout_s - (uint32_t)silent_s : 0;

@@ -28,7 +28,8 @@
 
 enum {
 	CONNTRACK_WAYS = 8,
-	CONNTRACK_SHORT_S = 20 // for a session that is not established, or is at its end
+	CONNTRACK_SHORT_S = 20, // for a session that is not established, or is at its end
+	CONNTRACK_HALF_S = 120  // for one that one side has closed: the other may still compute
 };
 
 #define CONNTRACK_STATES(X)                                                                        \
@@ -61,6 +62,8 @@ static_assert(sizeof(struct conntrack_key) == 40, "no gaps, for it is compared a
 #define CONNTRACK_STATE(s)      ((uint8_t)((s) >> 8))
 #define CONNTRACK_GENERATION(s) ((uint16_t)((s) >> 16))
 #define CONNTRACK_SEEN(s)       ((uint32_t)((s) >> 32))
+
+#define CONNTRACK_GENERATION_MASK 0xffff0000ULL
 
 struct conntrack_entry {
 	alignas(64) struct conntrack_key key; // written under the bucket's lock, while free

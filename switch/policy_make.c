@@ -54,6 +54,15 @@ int policy_make(const struct conf *all, const struct conf_port *p, const struct 
 	return 0;
 }
 
+void policy_inherit(struct policy *policy, const struct policy *before, uint32_t now_s)
+{
+	struct acl *acl = policy != NULL ? policy->acl : NULL;
+	const struct acl *acl_before = before != NULL ? before->acl : NULL;
+
+	if (acl != acl_before)
+		acl_inherit(acl, acl_before, now_s);
+}
+
 void policy_commit(struct policy *policy, struct policy *before, uint32_t now_s)
 {
 	struct acl *acl = policy != NULL ? policy->acl : NULL;
@@ -185,8 +194,6 @@ static void make_macs(const struct conf *all, const struct conf_port *p, struct 
 	}
 }
 
-static int make_acl(const struct conf_port *p, const struct policy *before, struct policy *policy,
-		    struct errtext *e);
 static void add_mac(struct policy *policy, const uint8_t mac[6])
 {
 	if (policy->n_macs < POLICY_MACS_MAX)

@@ -20,6 +20,13 @@ int policy_make(const struct conf *all, const struct conf_port *p, const struct 
 		struct policy **ret, struct errtext *e);
 
 /**
+ * To be called right before 'policy' takes the place of 'before' (either may be NULL), which procs
+ * have: what has to be there from its first frame on goes over, as acl_inherit() says. 'now_s' is
+ * the procs' clock.
+ */
+void policy_inherit(struct policy *policy, const struct policy *before, uint32_t now_s);
+
+/**
  * To be called when 'policy' has taken the place of 'before' (either may be NULL) and no proc has
  * 'before' any more: counts and sessions go over. 'before' is then to be freed. 'now_s' is the
  * procs' clock.

@@ -275,6 +275,7 @@ static void put_policy(struct next *next)
 	struct policy *old;
 	bool moves;
 
+	policy_inherit(next->policy, atomic_load(&port->policy), proc_now_s());
 	object_change_begin(&port->obj);
 	old = atomic_exchange_explicit(&port->policy, next->policy, memory_order_acq_rel);
 	object_change_end(&port->obj);

@@ -279,6 +279,28 @@ for signal in TERM KILL; do
 done
 exec {to_echo}>&-
 
+# Nor is anything of what goes on lost when there may be more sessions, or fewer.
+while head -c 20000 /dev/zero; do sleep 0.005; done 2>/dev/null |
+	here b socat -u - TCP-LISTEN:8,reuseaddr >/dev/null 2>&1 &
+disown
+until_true 5 listens_to b 8 || fail "nobody listens in b"
+here a socat -u TCP:10.1.0.2:8 OPEN:/dev/null >/dev/null 2>&1 &
+stream=$!
+flows_on() { (($(counter a tx_frames) > frames + 20)); }
+denied() { echo "$(drops a in $count) $(drops a out $count)"; }
+before=$(denied)
+for i in {1..20}; do
+	frames=$(counter a tx_frames)
+	until_true 10 flows_on || fail "the stream has ended, with change $((i - 1))"
+	ctl port set a sessions $((i % 2 ? 10000 * i : 2000))
+done
+frames=$(counter a tx_frames)
+until_true 10 flows_on || fail "the stream has ended"
+equal "$(denied)" "$before" "what of a stream is denied while its session goes to another table"
+kill $stream
+wait $stream || :
+ctl port set a sessions default
+
 # The way to another network is narrow, and a router says so: of a session, so it may come in.
 ip netns add far
 ip link add far type veth peer name eth0 netns far

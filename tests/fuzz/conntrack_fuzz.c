@@ -77,15 +77,18 @@ static void do_add(struct run *run, unsigned number, const uint8_t op[])
 				      .from_vm = packet.from_vm,
 				      .state = CONNTRACK_ESTABLISHED,
 				      .rule = ++run->made,
-				      .idle_s = 1 + (op[2] >> 3),
+				      .idle_s = 1 + (op[2] >> 3) * 6,
 				      .seen_s = run->now_s};
 	struct conntrack_rule rule = {.number = fresh.rule,
 				      .weight = weight_of(&fresh),
 				      .idle_s = (uint16_t)fresh.idle_s};
 	struct conntrack_key key = key_of(number);
 	uint32_t before = run->ct->n, living = n_living(run);
+	struct conntrack_kind kind = {.room = fragments ? ROOM_MAX / 2 : ROOM_MAX,
+				      .fragments = fragments};
 	uint64_t refused = run->ct->refused;
-	int err = conntrack_add(run->ct, &key, &packet, fragments, &rule, (uint32_t)run->now_s);
+	bool is_full = kind.room < run->ct->max && before >= kind.room;
+	int err = conntrack_add(run->ct, &key, &packet, kind, &rule, (uint32_t)run->now_s);
 
 	if (fragments)
 		fresh.state = CONNTRACK_FRAGMENT;
@@ -94,6 +97,8 @@ static void do_add(struct run *run, unsigned number, const uint8_t op[])
 	CHECK(run->ct->refused - refused == (err == -ENOSPC));
 	if (fresh.state == CONNTRACK_FREE) {
 		CHECK(err == -EINVAL);
+	} else if (is_full) {
+		CHECK(err == -ENOSPC && run->ct->n == before);
 	} else if (plain_left_s(flow, run->now_s) > 0) {
 		CHECK(err == 0);
 		plain_touch(flow, packet.from_vm, packet.is_tcp, packet.tcp_flags, run->now_s);
@@ -144,23 +149,35 @@ static void do_end(struct run *run, const uint8_t op[])
 		run->flows[i].exists = run->flows[i].exists && lives(run->flows[i].rule, &mask);
 }
 
-// Which ones are left when there is less room, the table chooses.
-static void do_take(struct run *run, const uint8_t op[])
+// Which ones are left when there is less room, the table chooses. It may be filled before, and what
+// is there a second later is taken then.
+static void do_take(struct run *run, unsigned number, const uint8_t op[])
 {
-	struct conntrack *from = run->ct;
-	uint32_t living = n_living(run);
+	struct conntrack *from = run->ct, *to = table(op[1]);
+	const uint8_t in_time[OP_SIZE] = {op[0], op[1], op[2] & 0x3f};
+	bool is_filled = op[2] & 4;
 	struct conntrack_hit hit;
+	uint32_t living;
 
-	run->ct = table(op[1]);
+	if (is_filled) {
+		living = n_living(run);
+		CHECK(conntrack_fill(to, from, (uint32_t)run->now_s) ==
+		      (living > to->max ? living - to->max : 0));
+		run->now_s++;
+		do_touch(run, number, in_time);
+		do_add(run, (number + 1) % FLOWS, op);
+	}
+	living = n_living(run);
+	run->ct = to;
 	conntrack_take(run->ct, from, (uint32_t)run->now_s);
-	CHECK(run->ct->n == (living < run->ct->max ? living : run->ct->max));
+	CHECK(is_filled || to->n == (living < to->max ? living : to->max));
 	for (unsigned i = 0; i < FLOWS; i++) {
 		struct conntrack_key key = key_of(i);
 
 		if (!conntrack_find(run->ct, &key, (uint32_t)run->now_s, &hit))
 			run->flows[i].exists = false;
 	}
-	CHECK(n_living(run) == run->ct->n);
+	CHECK(is_filled || n_living(run) == to->n);
 	conntrack_destroy(from);
 }
 
@@ -224,7 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			do_end(&run, op);
 			break;
 		default:
-			do_take(&run, op);
+			do_take(&run, op[0] >> 3, op);
 		}
 		check_finds(&run);
 		check_walk(&run);

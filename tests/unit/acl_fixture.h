@@ -170,6 +170,7 @@ static inline void apply(void)
 		return;
 	if (it.n > 0 && acl_make(it.rules, it.n, &it.limits, before, &acl, &e) != 0)
 		fail_msg("%s", e.text);
+	acl_inherit(acl, before, it.now_s);
 	it.acl = acl;
 	acl_commit(acl, before, it.now_s);
 	acl_destroy(before);

@@ -142,6 +142,25 @@ static void tcp_is_followed_to_its_end(void **state)
 	assert_judged(&reply, DENIED);
 }
 
+// The VM has asked all that it wants, and the answer takes longer than a lost connection would.
+static void half_a_connection_waits_for_its_answer(void **state)
+{
+	struct packet asked = out(TCP, 40000, 443), reply = answer(&asked, ACK);
+
+	it.n = 0;
+	extended(ACL_IN, 1, ACL_DENY);
+	stateful(extended(ACL_OUT, WEIGHT, ACL_ALLOW))->idle_s = 2 * CONNTRACK_HALF_S;
+	apply();
+	asked.tcp_flags = ACK;
+	assert_judged(&asked, PASSES);
+	asked.tcp_flags = FIN | ACK;
+	assert_judged(&asked, PASSES);
+	it.now_s += CONNTRACK_HALF_S - 1;
+	assert_judged(&reply, PASSES);
+	it.now_s += CONNTRACK_HALF_S;
+	assert_judged(&reply, DENIED);
+}
+
 // Anybody may have made up the RST, whose number nobody has checked.
 static void a_forged_rst_does_not_end_what_goes_on(void **state)
 {
@@ -558,6 +577,49 @@ static void another_limit_takes_the_sessions_along(void **state)
 	assert_judged(&reply, PASSES);
 }
 
+// A table is replaced step by step: by the two acls it is seen what procs see that have either.
+static void a_reply_passes_at_each_step_of_another_limit(void **state)
+{
+	struct packet asked = out(TCP, 40000, 443), reply = answer(&asked, SYN | ACK);
+	struct packet meantime = out(TCP, 40001, 443), its_reply = answer(&meantime, SYN | ACK);
+	struct acl *before, *now;
+	struct errtext e;
+
+	for (unsigned sessions = 32; sessions <= 128; sessions *= 4) {
+		it.limits.sessions = 64;
+		allow_only(ACL_OUT);
+		assert_judged(&asked, PASSES);
+		before = it.acl;
+		it.limits.sessions = sessions;
+		assert_int_equal(acl_make(it.rules, it.n, &it.limits, before, &now, &e), 0);
+		assert_judged(&reply, PASSES);
+		acl_inherit(now, before, it.now_s);
+		it.acl = now;
+		assert_judged(&reply, PASSES);
+		assert_session(CONNTRACK_SYN_RECEIVED, true);
+		it.acl = before; // another proc is not as far, and hears of more
+		asked.tcp_flags = ACK;
+		assert_judged(&asked, PASSES);
+		assert_judged(&meantime, PASSES);
+		it.acl = now;
+		assert_judged(&reply, PASSES);
+		assert_judged(&its_reply, DENIED);
+		acl_commit(now, before, it.now_s);
+		acl_destroy(before);
+		assert_judged(&its_reply, PASSES);
+		meantime.tcp_flags = ACK;
+		assert_judged(&meantime, PASSES);
+		assert_int_equal(count_sessions(), 2);
+		assert_int_equal(it.acl->sessions->max, sessions);
+		it.now_s += IDLE_S - 1; // the state was taken over: it is established
+		reply.tcp_flags = ACK;
+		assert_judged(&reply, PASSES);
+		end(NULL);
+		meantime.tcp_flags = asked.tcp_flags = SYN;
+		reply.tcp_flags = SYN | ACK;
+	}
+}
+
 static void sessions_end_with_the_ports_vlans(void **state)
 {
 	struct packet asked = out(UDP, 5000, 53), reply = answer(&asked, 0);
@@ -616,8 +678,10 @@ static void what_was_not_committed_has_no_sessions(void **state)
 	assert_judged(&reply, PASSES);
 	it.limits.sessions++;
 	assert_int_equal(acl_make(it.rules, it.n, &it.limits, it.acl, &never, &e), 0);
+	acl_inherit(never, it.acl, it.now_s);
 	acl_destroy(never);
 	assert_judged(&reply, PASSES);
+	assert_int_equal(count_sessions(), 1);
 	// Between its first frame and the commit both have them.
 	it.limits.sessions--;
 	assert_int_equal(acl_make(it.rules, it.n, &it.limits, it.acl, &never, &e), 0);
@@ -657,6 +721,7 @@ int main(void)
 		TEST(answers_pass_and_nothing_else_does),
 		TEST(both_versions_have_sessions),
 		TEST(tcp_is_followed_to_its_end),
+		TEST(half_a_connection_waits_for_its_answer),
 		TEST(a_forged_rst_does_not_end_what_goes_on),
 		TEST(no_connection_is_opened_as_a_reply),
 		TEST(tcp_that_begins_nothing_passes_without_a_session),
@@ -676,6 +741,7 @@ int main(void)
 		TEST(two_in_one_place_do_not_wait),
 		TEST(sessions_end_with_their_rule),
 		TEST(another_limit_takes_the_sessions_along),
+		TEST(a_reply_passes_at_each_step_of_another_limit),
 		TEST(sessions_end_with_the_ports_vlans),
 		TEST(trunks_keep_vlans_apart),
 		TEST(what_was_not_committed_has_no_sessions),

@@ -14,7 +14,7 @@ static struct conntrack *filled(uint32_t max, uint32_t n)
 		struct conntrack_packet packet = tcp(i % 3 == 0, i % 2 ? TCP_ACK : TCP_SYN);
 		struct conntrack_key key = key_of(i, 6);
 
-		assert_int_equal(conntrack_add(ct, &key, &packet, false, &rule, T0 + i % 4), 0);
+		assert_int_equal(conntrack_add(ct, &key, &packet, flow, &rule, T0 + i % 4), 0);
 	}
 	return ct;
 }
@@ -140,7 +140,7 @@ static void sessions_go_on_in_another_table(void **state)
 	bool seen[N];
 
 	// 'to' has got a session since, which is also in 'from', and in another state there.
-	assert_int_equal(conntrack_add(to, &own, &syn, false, &some_rule, T0 + 22), 0);
+	assert_int_equal(conntrack_add(to, &own, &syn, flow, &some_rule, T0 + 22), 0);
 	from->refused = 5;
 	to->refused = 2;
 	conntrack_take(to, from, T0 + 22);
@@ -161,11 +161,104 @@ static void sessions_go_on_in_another_table(void **state)
 	table_end(from);
 }
 
+// A packet of session i in a table: its flags, from its origin.
+static void touch(struct conntrack *ct, uint32_t i, uint8_t flags, uint32_t now_s)
+{
+	struct conntrack_packet packet = tcp(i % 3 == 0, flags);
+	struct conntrack_key key = key_of(i, 6);
+	struct conntrack_hit hit;
+
+	assert_true(conntrack_find(ct, &key, now_s, &hit));
+	conntrack_touch(ct, &hit, &packet, now_s);
+}
+
+static void session_is(const struct conntrack *ct, uint32_t i, enum conntrack_state state,
+		       uint32_t seen_s)
+{
+	struct conntrack_key key = key_of(i, 6);
+	struct conntrack_hit hit;
+
+	assert_true(conntrack_find(ct, &key, seen_s, &hit));
+	assert_int_equal(CONNTRACK_STATE(hit.state), state);
+	assert_int_equal(CONNTRACK_SEEN(hit.state), seen_s);
+	assert_int_equal(CONNTRACK_FROM_VM(hit.state), i % 3 == 0);
+}
+
+static bool is_not_two(uint32_t rule, void *arg)
+{
+	return rule != 2;
+}
+
+// The other table is filled, procs go over to it one by one, then it takes what is new.
+static void a_table_is_filled_before_it_is_used(void **state)
+{
+	struct conntrack *from = filled(N, N), *to = table(N * 2);
+	bool seen[N];
+
+	from->refused = 5;
+	assert_int_equal(conntrack_fill(to, from, T0 + 3), 0);
+	assert_int_equal(walk(to, T0 + 3, seen), N);
+	assert_int_equal(walk(from, T0 + 3, seen), N);
+	assert_int_equal(to->refused, 0);
+	touch(from, 1, TCP_ACK, T0 + 9);
+	touch(from, 3, TCP_FIN, T0 + 3);
+	touch(from, 5, TCP_FIN, T0 + 9);
+	touch(to, 5, TCP_ACK, T0 + 8);
+	touch(from, 7, TCP_ACK, T0 + 9);
+	touch(to, 7, TCP_RST, T0 + 9);
+	touch(from, 9, TCP_RST, T0 + 8);
+	touch(to, 9, TCP_FIN, T0 + 9);
+	touch(to, 11, TCP_FIN, T0 + 9);
+	conntrack_end(from, is_not_two, NULL);
+	assert_int_equal(from->n, N - N / 10);
+	assert_int_equal(conntrack_add(from, &(struct conntrack_key){.version = 4},
+				       &(struct conntrack_packet){.from_vm = true}, flow,
+				       &some_rule, T0 + 9),
+			 0);
+	conntrack_take(to, from, T0 + 9);
+	assert_int_equal(to->n, N + 1);
+	assert_int_equal(to->refused, 5);
+	session_is(to, 1, CONNTRACK_ESTABLISHED, T0 + 9);
+	session_is(to, 3, CONNTRACK_FIN_ORIGIN, T0 + 3);
+	session_is(to, 5, CONNTRACK_FIN_ORIGIN, T0 + 9);
+	session_is(to, 7, CONNTRACK_CLOSED, T0 + 9);
+	session_is(to, 9, CONNTRACK_FIN_ORIGIN, T0 + 9);
+	session_is(to, 11, CONNTRACK_FIN_ORIGIN, T0 + 9);
+	session_is(to, 12, CONNTRACK_SYN_SENT, T0); // which has ended in the other
+	table_end(to);
+	table_end(from);
+}
+
+// What ended there and began anew here is another one.
+static void taking_leaves_what_began_here_alone(void **state)
+{
+	struct conntrack *from = filled(4, 4), *to = table(4);
+	struct conntrack_rule rule = {.number = 3, .weight = 3, .idle_s = IDLE_S};
+	struct conntrack_key one = key_of(1, 6), three = key_of(3, 6);
+	struct conntrack_packet syn = tcp(false, TCP_SYN);
+	struct conntrack_hit hit;
+
+	assert_int_equal(conntrack_add(to, &one, &syn, flow, &some_rule, T0), 0);
+	assert_int_equal(conntrack_add(to, &three, &syn, flow, &rule, T0), 0);
+	conntrack_take(to, from, T0 + 3);
+	assert_int_equal(to->n, 4);
+	session_is(to, 0, CONNTRACK_SYN_SENT, T0);
+	session_is(to, 1, CONNTRACK_SYN_SENT, T0); // of another rule
+	assert_true(conntrack_find(to, &three, T0, &hit));
+	assert_int_equal(CONNTRACK_STATE(hit.state), CONNTRACK_SYN_SENT); // of another side
+	assert_int_equal(CONNTRACK_FROM_VM(hit.state), false);
+	table_end(to);
+	table_end(from);
+}
+
 static void a_smaller_table_takes_what_it_holds(void **state)
 {
 	struct conntrack *from = filled(N, N), *to = table(N / 4);
 	bool seen[N];
 
+	assert_int_equal(conntrack_fill(to, from, T0 + 3), N - N / 4);
+	assert_int_equal(to->refused, 0);
+	assert_int_equal(to->n, N / 4);
 	conntrack_take(to, from, T0 + 3);
 	assert_int_equal(to->n, N / 4);
 	assert_int_equal(walk(to, T0 + 3, seen), N / 4);
@@ -198,6 +291,8 @@ int main(void)
 		cmocka_unit_test(a_sweep_goes_on_where_it_was),
 		cmocka_unit_test(sessions_end_with_their_rules),
 		cmocka_unit_test(sessions_go_on_in_another_table),
+		cmocka_unit_test(a_table_is_filled_before_it_is_used),
+		cmocka_unit_test(taking_leaves_what_began_here_alone),
 		cmocka_unit_test(a_smaller_table_takes_what_it_holds),
 		cmocka_unit_test(taking_does_not_wait_for_ever),
 	};

@@ -15,6 +15,7 @@
 enum { T0 = 1000, IDLE_S = 255, WEIGHT = 7, RULE = 3 };
 
 static const struct conntrack_rule some_rule = {.number = RULE, .weight = WEIGHT, .idle_s = IDLE_S};
+static const struct conntrack_kind flow = {.room = UINT32_MAX};
 
 static inline struct conntrack *table(uint32_t max)
 {

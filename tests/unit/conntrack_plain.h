@@ -92,12 +92,12 @@ static inline void plain_touch(struct plain_session *s, bool from_vm, bool is_tc
 // Seconds until it is forgotten; 0: it has ended.
 static inline uint32_t plain_left_s(const struct plain_session *s, uint64_t now_s)
 {
-	uint64_t end_s = s->seen_s + s->idle_s;
+	bool half = s->state == CONNTRACK_FIN_ORIGIN || s->state == CONNTRACK_FIN_REPLY;
+	uint32_t most_s = s->state == CONNTRACK_ESTABLISHED ? s->idle_s : half ? 120 : 20;
+	uint64_t end_s = s->seen_s + (s->idle_s < most_s ? s->idle_s : most_s);
 
 	if (!s->exists)
 		return 0;
-	if (s->state != CONNTRACK_ESTABLISHED && s->idle_s > 20)
-		end_s = s->seen_s + 20;
 	if (now_s < s->seen_s)
 		now_s = s->seen_s;
 	return now_s < end_s ? (uint32_t)(end_s - now_s) : 0;

@@ -14,7 +14,7 @@ static int add(struct conntrack *ct, uint32_t number, struct conntrack_packet pa
 {
 	struct conntrack_key key = key_of(number, packet.is_tcp ? 6 : 17);
 
-	return conntrack_add(ct, &key, &packet, false, &some_rule, now_s);
+	return conntrack_add(ct, &key, &packet, flow, &some_rule, now_s);
 }
 
 static bool find(struct conntrack *ct, uint32_t number, bool is_tcp, uint32_t now_s,
@@ -113,10 +113,10 @@ static void a_connection_from_its_beginning_to_its_end(void **state)
 	touch(ct, 1, tcp(false, TCP_ACK | TCP_PSH), t += IDLE_S - 1);
 	session_is(ct, 1, true, CONNTRACK_ESTABLISHED, t, IDLE_S);
 	touch(ct, 1, tcp(false, TCP_ACK | TCP_FIN), t += 100);
-	session_is(ct, 1, true, CONNTRACK_FIN_REPLY, t, 20);
-	touch(ct, 1, tcp(true, TCP_ACK), t += 19);
-	session_is(ct, 1, true, CONNTRACK_FIN_REPLY, t, 20);
-	touch(ct, 1, tcp(true, TCP_ACK | TCP_FIN), t += 19);
+	session_is(ct, 1, true, CONNTRACK_FIN_REPLY, t, 120);
+	touch(ct, 1, tcp(true, TCP_ACK), t += 119);
+	session_is(ct, 1, true, CONNTRACK_FIN_REPLY, t, 120);
+	touch(ct, 1, tcp(true, TCP_ACK | TCP_FIN), t += 119);
 	session_is(ct, 1, true, CONNTRACK_CLOSED, t, 20);
 	// Whatever comes keeps it, but only a SYN begins anew.
 	touch(ct, 1, tcp(false, TCP_ACK), t += 19);
@@ -126,6 +126,28 @@ static void a_connection_from_its_beginning_to_its_end(void **state)
 	session_is(ct, 1, true, CONNTRACK_SYN_SENT, t, 20);
 	assert_int_equal(ct->n, 1);
 	table_end(ct);
+}
+
+// One side has said all, and the other may take its time to answer.
+static void half_a_connection_lives_longer_than_its_end(void **state)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		bool vm_first = i & 1, vm_ends = i & 2;
+		enum conntrack_state half =
+			vm_first == vm_ends ? CONNTRACK_FIN_ORIGIN : CONNTRACK_FIN_REPLY;
+		struct conntrack *ct = table(1);
+
+		assert_int_equal(add(ct, 1, tcp(vm_first, TCP_ACK), T0), 0);
+		touch(ct, 1, tcp(vm_ends, TCP_FIN | TCP_ACK), T0);
+		session_is(ct, 1, true, half, T0, 120);
+		touch(ct, 1, tcp(vm_ends, TCP_FIN | TCP_ACK), T0 + 100); // once more is not twice
+		session_is(ct, 1, true, half, T0 + 100, 120);
+		touch(ct, 1, tcp(!vm_ends, TCP_ACK), T0 + 219);
+		session_is(ct, 1, true, half, T0 + 219, 120);
+		touch(ct, 1, tcp(!vm_ends, i == 0 ? TCP_RST : TCP_FIN), T0 + 220);
+		session_is(ct, 1, true, CONNTRACK_CLOSED, T0 + 220, 20);
+		table_end(ct);
+	}
 }
 
 static void what_is_not_tcp_is_established_at_once(void **state)
@@ -144,13 +166,14 @@ static void fragments_are_forgotten_soon(void **state)
 {
 	struct conntrack *ct = table(100);
 	struct conntrack_packet packet = tcp(true, TCP_FIN);
+	struct conntrack_kind fragments = {.room = 100, .fragments = true};
 	struct conntrack_key key = key_of(1, 6);
 
-	assert_int_equal(conntrack_add(ct, &key, &packet, true, &some_rule, T0), 0);
+	assert_int_equal(conntrack_add(ct, &key, &packet, fragments, &some_rule, T0), 0);
 	session_is(ct, 1, true, CONNTRACK_FRAGMENT, T0, 20);
 	touch(ct, 1, tcp(true, TCP_RST), T0 + 10);
 	session_is(ct, 1, true, CONNTRACK_FRAGMENT, T0 + 10, 20);
-	assert_int_equal(conntrack_add(ct, &key, &packet, true, &some_rule, T0 + 15), 0);
+	assert_int_equal(conntrack_add(ct, &key, &packet, fragments, &some_rule, T0 + 15), 0);
 	session_is(ct, 1, true, CONNTRACK_FRAGMENT, T0 + 15, 20);
 	table_end(ct);
 }
@@ -159,17 +182,28 @@ static void short_times_never_exceed_the_rules(void **state)
 {
 	struct conntrack_rule rule = {.number = 1, .weight = WEIGHT, .idle_s = 5};
 	struct conntrack_packet syn = tcp(true, TCP_SYN), ack = tcp(true, TCP_ACK);
+	struct conntrack_packet fin = tcp(true, TCP_FIN);
 	struct conntrack_key key = key_of(1, 6), other = key_of(2, 6);
 	struct conntrack *ct = table(100);
 
-	assert_int_equal(conntrack_add(ct, &key, &syn, false, &rule, T0), 0);
+	assert_int_equal(conntrack_add(ct, &key, &syn, flow, &rule, T0), 0);
 	session_is(ct, 1, true, CONNTRACK_SYN_SENT, T0, 5);
-	assert_int_equal(conntrack_add(ct, &other, &ack, false, &rule, T0), 0);
+	assert_int_equal(conntrack_add(ct, &other, &ack, flow, &rule, T0), 0);
 	session_is(ct, 2, true, CONNTRACK_ESTABLISHED, T0, 5);
 	rule.idle_s = UINT16_MAX;
 	key = key_of(3, 6);
-	assert_int_equal(conntrack_add(ct, &key, &ack, false, &rule, T0), 0);
+	assert_int_equal(conntrack_add(ct, &key, &ack, flow, &rule, T0), 0);
 	session_is(ct, 3, true, CONNTRACK_ESTABLISHED, T0, UINT16_MAX);
+	for (uint16_t idle_s = 119; idle_s <= 121; idle_s++) {
+		struct conntrack_hit hit;
+
+		rule.idle_s = idle_s;
+		key = key_of(idle_s, 6);
+		assert_int_equal(conntrack_add(ct, &key, &ack, flow, &rule, T0), 0);
+		assert_true(conntrack_find(ct, &key, T0, &hit));
+		conntrack_touch(ct, &hit, &fin, T0);
+		session_is(ct, idle_s, true, CONNTRACK_FIN_ORIGIN, T0, idle_s < 120 ? idle_s : 120);
+	}
 	table_end(ct);
 }
 
@@ -231,7 +265,7 @@ static void the_whole_key_counts(void **state)
 	struct conntrack *ct = table(100);
 	struct conntrack_hit hit;
 
-	assert_int_equal(conntrack_add(ct, &key, &packet, false, &some_rule, T0), 0);
+	assert_int_equal(conntrack_add(ct, &key, &packet, flow, &some_rule, T0), 0);
 	for (unsigned bit = 0; bit < sizeof(key) * 8; bit++) {
 		struct conntrack_key other = key;
 
@@ -251,7 +285,7 @@ static void what_is_there_is_not_added_again(void **state)
 
 	assert_int_equal(add(ct, 1, tcp(false, TCP_SYN | TCP_ACK), T0), 0);
 	// It is a packet of that session: the other side's ACK.
-	assert_int_equal(conntrack_add(ct, &key, &ack, false, &other, T0 + 10), 0);
+	assert_int_equal(conntrack_add(ct, &key, &ack, flow, &other, T0 + 10), 0);
 	session_is(ct, 1, true, CONNTRACK_SYN_RECEIVED, T0 + 10, 20);
 	assert_int_equal(ct->n, 1);
 	assert_int_equal(ct->refused, 0);
@@ -274,7 +308,7 @@ static void what_has_ended_begins_anew(void **state)
 	assert_true(find(ct, 1, true, t, &old));
 	for (int i = 0; i < 1000; i++) {
 		t += IDLE_S;
-		assert_int_equal(conntrack_add(ct, &key, &ack, false, &other, t), 0);
+		assert_int_equal(conntrack_add(ct, &key, &ack, flow, &other, t), 0);
 		assert_int_equal(ct->n, 1);
 		conntrack_touch(ct, &old, &rst, t);
 		assert_true(find(ct, 1, true, t, &hit));
@@ -310,6 +344,36 @@ static void there_is_room_for_exactly_so_many(void **state)
 		assert_int_equal(ct->n, 0);
 		table_end(ct);
 	}
+}
+
+// For some there is less room. What begins nothing needs none.
+static void a_kind_has_its_part_of_the_room(void **state)
+{
+	struct conntrack_packet syn = tcp(false, TCP_SYN), rst = tcp(false, TCP_RST);
+	struct conntrack_kind some = {.room = 30}, none = {.room = 0};
+	struct conntrack *ct = table(100);
+	struct conntrack_key key;
+	uint32_t cursor = 0;
+
+	for (uint32_t i = 0; i < 40; i++) {
+		key = key_of(i, 6);
+		assert_int_equal(conntrack_add(ct, &key, &syn, some, &some_rule, T0),
+				 i < 30 ? 0 : -ENOSPC);
+	}
+	assert_int_equal(ct->n, 30);
+	assert_int_equal(ct->refused, 10);
+	assert_int_equal(conntrack_add(ct, &key, &rst, none, &some_rule, T0), -EINVAL);
+	for (uint32_t i = 30; i < 102; i++)
+		assert_int_equal(add(ct, i, tcp(true, TCP_SYN), T0), i < 100 ? 0 : -ENOSPC);
+	assert_int_equal(ct->refused, 12);
+	// What has ended takes room of these, until it is swept.
+	for (uint32_t t = T0 + 19; t < T0 + 22; t++)
+		assert_int_equal(conntrack_add(ct, &key, &syn, some, &some_rule, t), -ENOSPC);
+	assert_int_equal(ct->refused, 15);
+	conntrack_sweep(ct, T0 + 20, ALL, &cursor);
+	assert_int_equal(conntrack_add(ct, &key, &syn, some, &some_rule, T0 + 22), 0);
+	assert_int_equal(ct->n, 1);
+	table_end(ct);
 }
 
 static void adding_makes_room_of_what_has_ended(void **state)
@@ -430,6 +494,7 @@ int main(void)
 		cmocka_unit_test(states_of_tcp_are_those_of_the_table),
 		cmocka_unit_test(packets_move_a_session_through_these_states),
 		cmocka_unit_test(a_connection_from_its_beginning_to_its_end),
+		cmocka_unit_test(half_a_connection_lives_longer_than_its_end),
 		cmocka_unit_test(what_is_not_tcp_is_established_at_once),
 		cmocka_unit_test(fragments_are_forgotten_soon),
 		cmocka_unit_test(short_times_never_exceed_the_rules),
@@ -440,6 +505,7 @@ int main(void)
 		cmocka_unit_test(what_is_there_is_not_added_again),
 		cmocka_unit_test(what_has_ended_begins_anew),
 		cmocka_unit_test(there_is_room_for_exactly_so_many),
+		cmocka_unit_test(a_kind_has_its_part_of_the_room),
 		cmocka_unit_test(adding_makes_room_of_what_has_ended),
 		cmocka_unit_test(sessions_come_and_go_and_there_is_room),
 		cmocka_unit_test(a_flood_takes_the_room_but_not_what_is_there),

@@ -56,6 +56,8 @@ static void worker_packet(struct worker *w)
 					 TCP_ACK, TCP_FIN | TCP_ACK, TCP_RST, TCP_PSH};
 	uint64_t random = random_next(&w->random);
 	struct conntrack_packet packet = tcp(random >> 8 & 1, flags[random >> 9 & 7]);
+	struct conntrack_kind kind = {.room = ROOM - 2 * (random >> 13 & 1),
+				      .fragments = random >> 12 & 1};
 	struct conntrack_rule rule = rule_of(random % KEYS);
 	struct conntrack_key key = key_of(random % KEYS, 6);
 	uint32_t now_s =
@@ -68,7 +70,7 @@ static void worker_packet(struct worker *w)
 		conntrack_touch(w->shared->ct, &hit, &packet, now_s);
 		return;
 	}
-	switch (conntrack_add(w->shared->ct, &key, &packet, random >> 12 & 1, &rule, now_s)) {
+	switch (conntrack_add(w->shared->ct, &key, &packet, kind, &rule, now_s)) {
 	case 0:
 		w->n_added++;
 		break;
@@ -118,12 +120,25 @@ static uint64_t walk(const struct conntrack *ct, uint32_t now_s)
 	return wrong;
 }
 
+// Into a table that only the main thread has.
+static uint64_t fill(const struct conntrack *ct, uint32_t now_s)
+{
+	struct conntrack *to = table(ROOM);
+	uint64_t wrong;
+
+	wrong = conntrack_fill(to, ct, now_s);
+	wrong += walk(to, now_s);
+	table_end(to);
+	return wrong;
+}
+
 // What the main thread does. 'old' has some of the same sessions.
 static uint64_t disturb(struct shared *shared, const struct conntrack *old, unsigned round,
 			uint32_t *x_cursor)
 {
 	struct conntrack *ct = shared->ct;
 	uint32_t now_s = T0 + round / ROUNDS_PER_SECOND;
+	uint64_t wrong = 0;
 
 	atomic_store(&shared->now_s, now_s);
 	conntrack_sweep(ct, now_s, 1, x_cursor);
@@ -131,6 +146,8 @@ static uint64_t disturb(struct shared *shared, const struct conntrack *old, unsi
 		conntrack_end(ct, lives, &round);
 	if (round % 16 == 0)
 		conntrack_take(ct, old, T0);
+	if (round % 16 == 1)
+		wrong += fill(ct, now_s);
 	if (round % ROUNDS_PER_CHECK == 0) {
 		atomic_store(&shared->pause, true);
 		pthread_barrier_wait(&shared->paused);
@@ -138,7 +155,7 @@ static uint64_t disturb(struct shared *shared, const struct conntrack *old, unsi
 		atomic_store(&shared->pause, false);
 		pthread_barrier_wait(&shared->goes_on);
 	}
-	return walk(ct, now_s);
+	return wrong + walk(ct, now_s);
 }
 
 static struct conntrack *old_sessions(void)
@@ -150,7 +167,7 @@ static struct conntrack *old_sessions(void)
 		struct conntrack_rule rule = rule_of(i * 16 + 5);
 		struct conntrack_packet packet = tcp(true, TCP_ACK);
 
-		assert_int_equal(conntrack_add(old, &key, &packet, false, &rule, T0), 0);
+		assert_int_equal(conntrack_add(old, &key, &packet, flow, &rule, T0), 0);
 	}
 	return old;
 }
@@ -214,7 +231,7 @@ static void *flows_add(void *arg)
 		struct conntrack_rule rule = rule_of(i);
 		int err;
 
-		while ((err = conntrack_add(w->shared->ct, &key, &packet, false, &rule, T0)) ==
+		while ((err = conntrack_add(w->shared->ct, &key, &packet, flow, &rule, T0)) ==
 		       -EBUSY)
 			sched_yield();
 		w->n_wrong += err != 0;
@@ -284,7 +301,7 @@ static void what_lives_is_always_found(void **state)
 	for (uint32_t i = 0; i < STABLE; i++) {
 		struct conntrack_key key = key_of(i, 6);
 
-		assert_int_equal(conntrack_add(shared.ct, &key, &packet, false, &rule, T0), 0);
+		assert_int_equal(conntrack_add(shared.ct, &key, &packet, flow, &rule, T0), 0);
 	}
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&seekers[i].thread, NULL, stable_seek, &seekers[i]),
@@ -295,7 +312,7 @@ static void what_lives_is_always_found(void **state)
 		uint32_t now_s = T0 + i / 8;
 
 		atomic_store_explicit(&shared.now_s, now_s, memory_order_relaxed);
-		n_added += conntrack_add(shared.ct, &key, &packet, false, &rule, now_s) == 0;
+		n_added += conntrack_add(shared.ct, &key, &packet, flow, &rule, now_s) == 0;
 		if (i % 8 == 0)
 			conntrack_sweep(shared.ct, now_s, 4, &cursor);
 		if (i % 64 == 0)
@@ -328,7 +345,7 @@ static void *flow_keep(void *arg)
 			w->n_found++;
 		} else if (!w->shared->pause) {
 			w->n_added +=
-				conntrack_add(w->shared->ct, &key, &packet, false, &rule, T0) == 0;
+				conntrack_add(w->shared->ct, &key, &packet, flow, &rule, T0) == 0;
 		}
 	}
 	return NULL;
@@ -365,7 +382,7 @@ static void flow_end_while_it_is_touched(struct conntrack *ct)
 
 	assert_int_equal(pthread_create(&worker.thread, NULL, flow_keep, &worker), 0);
 	while (now_ns() < end) {
-		assert_int_equal(conntrack_add(ct, &key, &packet, false, &rule, T0), 0);
+		assert_int_equal(conntrack_add(ct, &key, &packet, flow, &rule, T0), 0);
 		for (unsigned i = 0; i < 10; i++)
 			assert_true(conntrack_find(ct, &key, T0, &hit));
 		conntrack_end(ct, dies, NULL);
