@@ -23,6 +23,7 @@ struct part {
 
 // What hangs on a policy, as it was at some moment.
 struct view {
+	tgt_addr policy_addr;
 	struct policy policy;
 	struct part acl_part, rules_part, counts_part, learned_part;
 	struct acl acl;
@@ -47,6 +48,8 @@ static void print_rule(const struct acl_rule *rule, const struct acl_count *coun
 static void print_cell_count(const uint64_t *count);
 static void print_cell_ports(const struct acl_ports *ports);
 static struct text address_text(const struct acl_address *address);
+static void print_limit(struct shell *sh, const struct view *view);
+static bool limit_can_be(unsigned limit);
 static void print_learned(struct shell *sh, const struct view *view);
 
 static const struct print_column rule_columns[] = {
@@ -88,6 +91,7 @@ void vport_acl_print(struct shell *sh, tgt_addr addr, const struct vport *port)
 		walk_trouble(sh, "    ", "POLICY", policy, &why);
 	} else if (view != NULL && policy.v != 0) {
 		print_acl(sh, view);
+		print_limit(sh, view);
 		print_learned(sh, view);
 	}
 	view_free(view);
@@ -106,6 +110,7 @@ static struct view *view_read(struct shell *sh, tgt_addr policy)
 		view_free(view);
 		return NULL;
 	}
+	view->policy_addr = policy;
 	view->acl_part.addr = tgt_ptr(view->policy.acl);
 	view->learned_part.addr = tgt_ptr(view->policy.learned);
 	if (view->policy.acl != NULL &&
@@ -326,15 +331,45 @@ static struct text address_text(const struct acl_address *address)
 	return text;
 }
 
+// There are both, the limit and what was learned, or neither.
+static void print_limit(struct shell *sh, const struct view *view)
+{
+	unsigned limit = view->policy.guard.limit;
+	const struct type_map *map;
+	struct why why;
+
+	if ((limit == 0 && view->learned_part.addr.v == 0) ||
+	    shell_map(sh, "policy", sizeof(view->policy), &map, &why) != 0)
+		return;
+	print_section("ADDRESS LIMIT");
+	if (type_has(map, "guard.limit") && !limit_can_be(limit)) {
+		why_set(&why, -EINVAL, "it is %u addresses, which cannot be", limit);
+		walk_trouble(sh, "    ", "LIMIT", view->policy_addr, &why);
+	} else {
+		PRINT_FIELD_VALUES(map, "guard.limit", "Limit", ".",
+				   "%u addresses besides those that are listed", limit);
+	}
+	if (view->learned_part.addr.v != 0) {
+		print_link("Table", view->learned_part.addr, "dt guard_learn");
+	} else if (type_has(map, "learned")) {
+		why_set(&why, -EINVAL, "it has none, in spite of its limit");
+		walk_trouble(sh, "    ", "TABLE", view->policy_addr, &why);
+	}
+}
+
+static bool limit_can_be(unsigned limit)
+{
+	return limit >= 1 && limit <= GUARD_LEARN_MAX;
+}
+
+// All entries when the limit does not say how many are in use.
 static void print_learned(struct shell *sh, const struct view *view)
 {
 	unsigned limit = view->policy.guard.limit, shown = 0;
+	unsigned n = limit_can_be(limit) ? limit : GUARD_LEARN_MAX;
 
 	if (view->learned_part.addr.v == 0)
 		return;
-	print_section("ADDRESS LIMIT");
-	print_values("Limit", ".", "%u addresses besides those that are listed", limit);
-	print_link("Table", view->learned_part.addr, "dt guard_learn");
 	print_section("LEARNED ADDRESSES");
 	if (view->learned_part.err != 0) {
 		walk_trouble(sh, "    ", "LEARNED", view->learned_part.addr,
@@ -342,7 +377,7 @@ static void print_learned(struct shell *sh, const struct view *view)
 		return;
 	}
 	PRINT_TABLE("    ", learned_columns);
-	for (unsigned i = 0; i < limit && i < GUARD_LEARN_MAX; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		const struct guard_learned *e = &view->learned.entries[i];
 		const uint64_t words[2] = {e->address[0], e->address[1]};
 

@@ -88,7 +88,7 @@ done
 damage() {
 	local command
 	for command in vswitch "vswitch ext" "vswitch int" "vswitch priv" vport vnic proc "proc 0" fdb \
-		"fdb ext" drops miniport mopen "vport acl"{0..8}; do
+		"fdb ext" drops miniport mopen "vport acl"{0..10}; do
 		echo "> $command"
 		# shellcheck disable=SC2086
 		"$VSWSH" "$@" $command 2>&1 || echo "result $?"

@@ -518,7 +518,7 @@ void fake_healthy(void)
 // What hangs on a policy leads nowhere, or counts what cannot be; each on a port of its own.
 static void damage_acls(struct vswitch *sw)
 {
-	enum { DAMAGES = 9, CAPACITY = 16 };
+	enum { DAMAGES = 11, CAPACITY = 32 };
 	struct vport **ports = fake_memory(CAPACITY * sizeof(ports[0]), "ports");
 	struct policy *policies[DAMAGES];
 
@@ -546,6 +546,8 @@ static void damage_acls(struct vswitch *sw)
 	memset(&policies[8]->acl->sessions->entries[0], 0xee, sizeof(struct conntrack_entry));
 	policies[8]->acl->sessions->n = UINT32_MAX;
 	policies[8]->guard.limit = 255;
+	policies[9]->learned = NULL;
+	policies[10]->guard.limit = 0;
 }
 
 void fake_damage(void)

@@ -32,6 +32,7 @@ lacks switch/policy_types.h checks_mac
 lacks switch/vlan_types.h takes_tags
 lacks switch/guard_types.h router
 lacks switch/guard_types.h n_addresses
+lacks switch/guard_types.h limit
 lacks ports/vport_types.h serial
 lacks ports/droplog_types.h at_serial
 lacks ports/droplog_types.h src_serial
@@ -59,7 +60,8 @@ missing='\[Missing in this vswd\]'
 "$VSWSH" -p "$fake" vport vm3 >"$dir/out" 2>/dev/null || fail "vport: $(cat "$dir/out")"
 has 'VLAN +2 \(trunk\)' "Without a tag +$missing" 'Carries +5-11 200' "Takes tags +$missing" \
 	"Keeps priority +N" "Sends from +$missing" 'DHCP guard +Y' "Router guard +$missing" \
-	'ARP guard +Y' "Announces +$missing" "Storm limit +$missing" "Mirrored to +$missing"
+	'ARP guard +Y' "Announces +$missing" "Storm limit +$missing" "Mirrored to +$missing" \
+	"Limit +$missing" 'Table +[0-9a-f]{16} .*' '10\.0\.0\.99 +0'
 json -p "$fake" vport vm3
 is '.objects[0].policy | [.storm_limit, .mirrored_to, .takes_tags, .router_guard] | all(. == null)' true
 

@@ -14,8 +14,9 @@ declare -A wrong=(
 	["int:internal"]="[0-9a-f]{16} .*its VLAN mode is 255"
 )
 
-# Its access list and its learned addresses lead nowhere, too, and are told each for itself.
-declare -A damages=(["int:internal"]=3)
+# Its access list and its learned addresses lead nowhere, too, its limit of addresses cannot be; each
+# is told for itself.
+declare -A damages=(["int:internal"]=4)
 
 # look TARGET...: all that a policy is part of; each port is judged on the way.
 look() {
@@ -33,6 +34,9 @@ look() {
 			grep -q "^$row" "$dir/port" || fail "$port lacks '$row': $(cat "$dir/port")"
 		done
 		json "$@" vport "$port"
+		[[ $port != int:internal ]] ||
+			grep -qE '^    LIMIT  [0-9a-f]{16}  \*\*\* it is 255 addresses, which cannot be \*\*\*$' "$dir/port" ||
+			fail "$port has a limit: $(cat "$dir/port")"
 		[[ $port != int:internal ]] || for title in ACL LEARNED; do
 			grep -q "^    $title  f\{16\}  \*\*\* it cannot be read: .* \*\*\*$" "$dir/port" ||
 				fail "$port lacks its $title: $(cat "$dir/port")"
