@@ -27,10 +27,17 @@ jq -e '[.neighbours[].rogue] == ["silent", "storm", "stations", "breaks"]' "$res
 	fail "some were not measured: $(<"$results")"
 jq -e '.neighbours | .[1].rogue_mpps > 0.001 and .[2].rogue_mpps > 0.001 and .[3].rogue_breaks > 1' \
 	"$results" >/dev/null || fail "the rogue did not misbehave: $(<"$results")"
-# A tenth is what no machine's noise explains.
-jq -e '.neighbours | (100 - .[0].half_loss_pct) as $alone |
-	all(.full_ratio > 0.1 and 100 - .half_loss_pct > $alone / 10)' "$results" >/dev/null ||
-	fail "a neighbour stops the others: $(<"$results")"
+# A tenth is what hardly any machine's noise explains, three times.
+stops_nobody() {
+	jq -e '.neighbours | (100 - .[0].half_loss_pct) as $alone |
+		all(.full_ratio > 0.1 and 100 - .half_loss_pct > $alone / 10)' "$1" >/dev/null
+}
+for again in 1 2; do
+	! stops_nobody "$results" || break
+	isolation --output "$T/isolation$again" --rounds 1 --seconds 0.3
+	results=$T/isolation$again/results.json
+done
+stops_nobody "$results" || fail "a neighbour stops the others: $(<"$results")"
 [[ -z $(ls "$T/tmp") ]] || fail "it left $(ls "$T/tmp")"
 
 for wrong in "--rounds 0" "--seconds 0" "--size x" "--tolerance 2" "--what" "more"; do
